@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The keeper's end of one issuer: starts it (token descriptor, empty
+ * environment, its own user), queues requests, hands answers to callbacks,
+ * and sees its end. One link an account. The keeper's loop owns the polling:
+ * it asks for the descriptors, polls, and hands the events back.
+ *
+ * An issuer that dies answers everything that is outstanding with a local
+ * failure, `lost` for a create that had been written to it.
+ */
+#ifndef CFORIGIN_ISSUER_LINK_H
+#define CFORIGIN_ISSUER_LINK_H
+
+#include "cforigin_round_wire.h"
+#include "cforigin_wire.h"
+
+#include <poll.h>
+
+typedef struct cfo_issuer_t cfo_issuer_t;
+
+/** Called once for each request, from cfo_issuer_events. The answer lives in
+ * the pool that the request was sent with. */
+typedef void cfo_answer_fn(void *baton, const cfo_answer_t *answer);
+
+/**
+ * Open the token file (refused when it is no regular file, empty, or group or
+ * others can read it) and execute <libexec>/cforigin-issuer.
+ * @return the link, or NULL with *fault
+ */
+cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
+                               const cfo_account_t *account,
+                               cfo_result_t *fault);
+
+/** Queue a request; its id is set here. */
+void cfo_issuer_ask(cfo_issuer_t *issuer, cfo_request_t *request,
+                    apr_pool_t *p, cfo_answer_fn *answered, void *baton);
+
+int cfo_issuer_outstanding(const cfo_issuer_t *issuer);
+
+/** Fill in up to 3 pollfds; returns how many. */
+int cfo_issuer_poll(const cfo_issuer_t *issuer, struct pollfd *fds);
+
+/** Work on what poll told; calls the callbacks. */
+void cfo_issuer_events(cfo_issuer_t *issuer, const struct pollfd *fds, int n);
+
+/** 1 while the process lives. */
+int cfo_issuer_is_alive(const cfo_issuer_t *issuer);
+
+/** Close its stdin, wait at most a second, kill, reap. */
+void cfo_issuer_stop(cfo_issuer_t *issuer);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * JSON Lines between httpd's parent and the keeper. Down, on a memfd that is
+ * the keeper's stdin: one `round` line (where things are, the limits), an
+ * `account` line for each token file, a `certificate` line for each thing
+ * that is to be done now. Up, on the keeper's stdout: events.
+ *
+ * The parent decides *when* something is tried (back-off, pauses); the keeper
+ * looks again under the lock *whether* it is still needed, and does it.
+ */
+#ifndef CFORIGIN_ROUND_WIRE_H
+#define CFORIGIN_ROUND_WIRE_H
+
+#include "cforigin_plan.h"
+#include "cforigin_schedule.h"
+#include "cforigin_store.h"
+
+/** One thing to do: a wanted certificate, with what is remembered of it. */
+typedef struct cfo_item_t {
+    cfo_wanted_t wanted; /* index, name, folder, request_type, hostnames,
+                          * settings (validity, renew mode and windows,
+                          * zone_id), account, targets; vhosts is not sent.
+                          * folder may be another's, found by its target */
+    int failures;        /* the count a failure now is added to */
+} cfo_item_t;
+
+typedef struct cfo_round_t {
+    const char *store;
+    const char *libexec;      /* folder of cforigin-issuer */
+    const char *ca_root_file;
+    const char *api;
+    const char *api_ca_file;  /* or NULL */
+    const char *proxy;        /* or NULL */
+    const char *user_agent;
+    const char *host;         /* for the schedule's jitter */
+    int max_concurrent;
+    int uid, gid;             /* whom the issuer becomes; -1: stay */
+    apr_interval_time_t lock_wait; /* how long to try for the store's lock */
+    int wait_reload;          /* 1: a start waits; say the rest at the end */
+    const apr_array_header_t *reload_argv; /* const char *: run this after an
+                               * install (or always, without items) and tell
+                               * what it printed; NULL: never */
+    const char *reload_cwd;
+    const apr_array_header_t *notify_argv; /* CFOriginNotifyCommand, or NULL */
+    int revoke_superseded;
+    apr_array_header_t *accounts; /* cfo_account_t */
+    apr_array_header_t *items;    /* cfo_item_t * */
+} cfo_round_t;
+
+/** The whole plan as text: lines, each with its newline. */
+const char *cfo_round_write(apr_pool_t *p, const cfo_round_t *round);
+
+/** @return NULL and *fault when the text is no plan */
+cfo_round_t *cfo_round_read(apr_pool_t *p, const char *text, apr_size_t len,
+                            const char **fault);
+
+typedef enum {
+    CFO_EVENT_LOG = 0,      /* level, message */
+    CFO_EVENT_TRYING,       /* name, type: a try begins; reason */
+    CFO_EVENT_INSTALLED,    /* name, type, generation, reason */
+    CFO_EVENT_KEPT,         /* name, type: nothing to do after all (another
+                             * server did it); generation */
+    CFO_EVENT_FAILED,       /* name, type, attempt */
+    CFO_EVENT_ACCOUNT,      /* account, account_state */
+    CFO_EVENT_RELOAD_CHECK, /* ok, message: the tree's hash, or why not */
+    CFO_EVENT_DONE          /* the round is over; nothing follows */
+} cfo_event_kind_t;
+
+typedef enum {
+    CFO_LEVEL_ERROR = 0, CFO_LEVEL_WARNING, CFO_LEVEL_NOTICE, CFO_LEVEL_INFO,
+    CFO_LEVEL_DEBUG
+} cfo_level_t;
+
+typedef struct cfo_event_t {
+    cfo_event_kind_t kind;
+    cfo_level_t level;
+    const char *message;
+    const char *name;        /* the certificate's name */
+    cfo_request_type_t request_type;
+    cfo_reason_t reason;
+    int generation;
+    cfo_attempt_t attempt;
+    const char *account;     /* account id */
+    cfo_account_state_t account_state;
+    int ok;
+} cfo_event_t;
+
+const char *cfo_event_write(apr_pool_t *p, const cfo_event_t *event);
+cfo_event_t *cfo_event_read(apr_pool_t *p, const char *line,
+                            const char **fault);
+
+/* JSON of pieces that the store's files share with these lines. */
+struct json_t;
+struct json_t *cfo_json_result(const cfo_result_t *result);
+void cfo_json_read_result(apr_pool_t *p, const struct json_t *json,
+                          cfo_result_t *result);
+struct json_t *cfo_json_attempt(const cfo_attempt_t *attempt);
+int cfo_json_read_attempt(apr_pool_t *p, const struct json_t *json,
+                          cfo_attempt_t *attempt);
+
+#endif

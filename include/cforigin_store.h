@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The store as it is on disk, read only: generations, `current`, attempts,
+ * accounts, the renew marker. Used by the parent (which never writes it) and
+ * by the keeper. Nothing here creates, changes or locks anything.
+ *
+ *   <store>/certs/<folder>/<request_type>/current -> 3
+ *                                         3/{cert.pem,key.pem,meta.json}
+ *                                         attempt.json, renew, pending/
+ *   <store>/accounts/<id>.json  <store>/journal.jsonl  <store>/lock
+ *
+ * Damage of any kind is a state of what it concerns, never an error of the
+ * call. Files are read with a cap; whatever is there may be hostile only as
+ * far as root lets it be, but may be any rubbish.
+ */
+#ifndef CFORIGIN_STORE_H
+#define CFORIGIN_STORE_H
+
+#include "cforigin_decide.h"
+#include "cforigin_pki.h"
+#include "cforigin_schedule.h"
+
+#define CFO_FILE_CERT "cert.pem"
+#define CFO_FILE_KEY "key.pem"
+#define CFO_FILE_META "meta.json"
+#define CFO_FILE_CSR "csr.pem"
+#define CFO_FILE_INTENT "intent.json"
+#define CFO_FILE_ATTEMPT "attempt.json"
+#define CFO_FILE_RENEW "renew"
+#define CFO_DIR_PENDING "pending"
+#define CFO_LINK_CURRENT "current"
+
+/** The largest file that is read whole: a certificate, a key, a JSON file. */
+#define CFO_FILE_MAX (256 * 1024)
+
+/** Read a small file whole. APR_SUCCESS with NUL-terminated data, APR_ENOENT,
+ * APR_EGENERAL for one that is no regular file or over CFO_FILE_MAX, or the
+ * system's error. O_NOFOLLOW is not used: a store may hold links. */
+apr_status_t cfo_store_read_file(apr_pool_t *p, const char *path,
+                                 cfo_pem_t *text);
+
+/** <store>/certs/<folder>/<request_type> */
+const char *cfo_store_dir(apr_pool_t *p, const char *store,
+                          const char *folder, cfo_request_type_t type);
+
+/** meta.json of a generation: what the certificate itself doesn't tell. */
+typedef struct cfo_meta_t {
+    int adopted;            /* taken over from targets, not issued by us */
+    int validity;           /* requested_validity, 0 when adopted */
+    const char *account;    /* account id */
+    const char *zone_id;    /* when it is known, else NULL */
+    const char *ray;        /* of the answer that brought it, or NULL */
+    const char *serial;
+    apr_time_t installed;
+    const apr_array_header_t *hostnames; /* as asked for */
+    const apr_array_header_t *targets;   /* cfo_target_t: certificate, key */
+} cfo_meta_t;
+
+/** What is remembered of a file pair that was opened and checked; two of
+ * them are equal when the files were not touched in between. */
+typedef struct cfo_stamp_t {
+    apr_uint64_t dev[2], ino[2], size[2];
+    apr_int64_t ctime_sec[2], ctime_nsec[2];
+} cfo_stamp_t;
+
+/** The live generation of one wanted certificate. */
+typedef struct cfo_entry_t {
+    cfo_stored_t stored;
+    int generation;        /* 0 when there is none usable */
+    int fell_back;         /* `current` was unusable, an older one is live */
+    const char *cert_path; /* …/3/cert.pem; NULL without a usable pair */
+    const char *key_path;
+    const char *dir;       /* cfo_store_dir of where it was found */
+    cfo_stamp_t stamp;
+    const cfo_meta_t *meta; /* NULL when it is missing or unreadable */
+    const char *fault;     /* what is damaged or unreadable, for a log line */
+} cfo_entry_t;
+
+/** Remembers checked pairs over passes and generations, by cert_path.
+ * apr_hash_t of const cfo_known_t *, owned by the caller; NULL: none. */
+typedef struct cfo_known_t {
+    cfo_stamp_t stamp;
+    const cfo_cert_facts_t *facts;
+    const cfo_meta_t *meta;
+} cfo_known_t;
+
+/**
+ * Look at one wanted certificate: resolve `current` once, open the pair of
+ * that generation, check that it loads and matches; on damage try the older
+ * generations, newest first.
+ * @param known pairs that were checked before, or NULL; a pair whose stamp is
+ *        unchanged is not opened again (stat only)
+ * @return never NULL
+ */
+cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,
+                            const char *folder, cfo_request_type_t type,
+                            struct apr_hash_t *known);
+
+/** One generation by number, NULL when it is no usable pair. */
+cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,
+                                  const char *folder, cfo_request_type_t type,
+                                  int generation);
+
+/** Numbers of all generation directories, ascending (int). */
+apr_array_header_t *cfo_store_generations(apr_pool_t *p, const char *dir);
+
+/**
+ * Index of the whole store by target: certificate path -> folder, of the live
+ * generations' meta.json. Walks the store: only for the rare case that a
+ * wanted certificate with targets has no folder of its own.
+ */
+struct apr_hash_t *cfo_store_targets(apr_pool_t *p, const char *store);
+
+/** Folders below certs/ (const char *), for what is there but not wanted. */
+apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store);
+
+/** attempt.json; failures 0 when it is missing, empty or rubbish. */
+cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir);
+
+/** accounts/<id>.json */
+typedef struct cfo_account_state_t {
+    apr_time_t paused_until; /* 0: not paused */
+    apr_time_t last_success; /* 0: none known */
+} cfo_account_state_t;
+cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
+                                      const char *id);
+
+/** pending/: a key that was made and perhaps asked for. */
+typedef struct cfo_intent_t {
+    const char *folder;     /* for messages */
+    cfo_request_type_t request_type;
+    const apr_array_header_t *hostnames;
+    int validity;
+    const char *account;
+    const char *spki_sha256; /* of pending/key.pem */
+    apr_time_t created;
+    int asked;               /* a create may be under way or lost */
+} cfo_intent_t;
+
+typedef struct cfo_pending_t {
+    cfo_intent_t intent;
+    cfo_pem_t key;          /* wipe it */
+    cfo_pem_t csr;
+    cfo_pem_t cert;         /* data NULL, unless it came but was not named */
+} cfo_pending_t;
+
+/** NULL when there is none, or it is not whole, or key and intent differ. */
+cfo_pending_t *cfo_store_pending(apr_pool_t *p, const char *dir);
+
+/** 1 when the `renew` marker is there. */
+int cfo_store_is_forced(apr_pool_t *p, const char *dir);
+
+#endif

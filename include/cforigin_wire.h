@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * JSON Lines between keeper and issuer: one request a line, one answer a
+ * line, in any order, matched by id; and the two buffers that let both ends
+ * live without ever waiting for each other. Shared by keeper and issuer, so
+ * nothing here knows the store, OpenSSL or httpd.
+ *
+ * A line that can't be read is a state, never an abort: the peer is a program
+ * of ours, but the text in it may come from a stranger.
+ */
+#ifndef CFORIGIN_WIRE_H
+#define CFORIGIN_WIRE_H
+
+#include "cforigin.h"
+#include "cforigin_result.h"
+
+/** Bytes in, lines out. */
+typedef struct cfo_lines_t cfo_lines_t;
+
+/** @param max the longest line that is taken, in bytes */
+cfo_lines_t *cfo_lines_make(apr_pool_t *p, apr_size_t max);
+
+/** Read what fd has (non-blocking or not: one read).
+ * @return APR_SUCCESS, APR_EAGAIN, APR_EOF, APR_ENOSPC for a line over max
+ * (it is skipped, reading may go on), or the system's error */
+apr_status_t cfo_lines_read(cfo_lines_t *lines, int fd);
+
+/** The next whole line without its newline, or NULL. Valid until the next
+ * call of read or next. At APR_EOF an unfinished line is not given. */
+char *cfo_lines_next(cfo_lines_t *lines);
+
+/** Lines queued for a descriptor that may not take them at once. */
+typedef struct cfo_queue_t cfo_queue_t;
+cfo_queue_t *cfo_queue_make(apr_pool_t *p);
+
+/** Append a line (without newline); copied. */
+void cfo_queue_put(cfo_queue_t *queue, const char *line);
+
+/** Write what fd takes. APR_SUCCESS: empty now; APR_EAGAIN: more to come;
+ * otherwise the system's error (EPIPE: the reader is gone). */
+apr_status_t cfo_queue_write(cfo_queue_t *queue, int fd);
+int cfo_queue_is_empty(const cfo_queue_t *queue);
+
+/* What keeper and issuer say to each other. */
+
+typedef enum {
+    CFO_OP_SETUP = 0, /* first line: the fields of cfo_setup_t; no answer */
+    CFO_OP_CREATE,
+    CFO_OP_LIST,
+    CFO_OP_GET,
+    CFO_OP_REVOKE,
+    CFO_OP_ZONE,
+    CFO_OP_SERVED
+} cfo_op_t;
+
+const char *cfo_op_word(cfo_op_t op);
+
+/** How an issuer reaches the API. No secret but what proxy may carry, which
+ * is why it goes by stdin and not by argv. */
+typedef struct cfo_setup_t {
+    const char *api;         /* base URL, with /client/v4 */
+    const char *api_ca_file; /* or NULL: the system's */
+    const char *proxy;       /* or NULL: none, whatever the environment says */
+    const char *user_agent;
+    int max_concurrent;
+} cfo_setup_t;
+
+typedef struct cfo_request_t {
+    int id;
+    cfo_op_t op;
+    cfo_setup_t setup;            /* setup */
+    const char *csr;              /* create */
+    const apr_array_header_t *hostnames; /* create */
+    const char *request_type;     /* create: the API's word */
+    int requested_validity;       /* create: days */
+    const char *zone_id;          /* list */
+    const char *hostname;         /* zone: the longest suffix that is a zone */
+    const char *serial;           /* get, revoke: the API's id */
+    const char *address;          /* served: where to connect, an IP address */
+    int port;                     /* served */
+    const char *sni;              /* served */
+} cfo_request_t;
+
+/** One certificate of a zone's list. */
+typedef struct cfo_listed_t {
+    const char *serial;      /* the API's id */
+    const char *certificate; /* PEM */
+    int revoked;
+} cfo_listed_t;
+
+typedef struct cfo_answer_t {
+    int id;
+    cfo_result_t result;
+    const char *certificate; /* create, get */
+    const char *serial;      /* create, get, revoke: as the API says */
+    const char *zone_id;     /* zone; NULL with ok: no such zone here */
+    const char *zone;        /* zone: its name */
+    const apr_array_header_t *certificates; /* list: cfo_listed_t */
+    const char *sha256;      /* served */
+    apr_time_t date;         /* the API's Date header, 0 unknown */
+    int calls;               /* HTTP requests this took, retries included */
+} cfo_answer_t;
+
+/** One line, without newline, allocated from p. */
+const char *cfo_wire_request(apr_pool_t *p, const cfo_request_t *request);
+const char *cfo_wire_answer(apr_pool_t *p, const cfo_answer_t *answer);
+
+/** @return NULL and *fault (a sentence) when the line is none */
+cfo_request_t *cfo_wire_read_request(apr_pool_t *p, const char *line,
+                                     const char **fault);
+cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
+                                   const char **fault);
+
+#endif
