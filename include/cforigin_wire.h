@@ -111,4 +111,8 @@ cfo_request_t *cfo_wire_read_request(apr_pool_t *p, const char *line,
 cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
                                    const char **fault);
 
+/** The id in a line that is otherwise no request, so that it can be answered
+ * all the same; -1 when there is none. */
+int cfo_wire_id(const char *line);
+
 #endif
