@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Small helpers over jansson. Touches nothing but memory.
+ */
+#include "cforigin_json.h"
+#include "cforigin_result.h"
+
+#include <apr_strings.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The longest message, in bytes, that is written. */
+#define MESSAGE_MAX 2000
+
+void cfo_json_put_text(json_t *json, const char *key, const char *text)
+{
+    if (text)
+        json_object_set_new(json, key, json_string(text));
+}
+
+void cfo_json_put_number(json_t *json, const char *key, apr_int64_t number)
+{
+    json_object_set_new(json, key, json_integer((json_int_t)number));
+}
+
+void cfo_json_put_message(apr_pool_t *p, json_t *json, const char *key,
+                          const char *text)
+{
+    if (text)
+        cfo_json_put_text(json, key,
+                          cfo_text_clean(p, text, strlen(text), MESSAGE_MAX));
+}
+
+void cfo_json_put_time(apr_pool_t *p, json_t *json, const char *key,
+                       apr_time_t t)
+{
+    cfo_json_put_text(json, key, cfo_time_word(p, t));
+}
+
+const char *cfo_json_text(apr_pool_t *p, const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+
+    return text ? apr_pstrdup(p, text) : NULL;
+}
+
+apr_int64_t cfo_json_number(const json_t *json, const char *key,
+                            apr_int64_t otherwise)
+{
+    const json_t *value = json_object_get(json, key);
+
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+int cfo_json_int(const json_t *json, const char *key, int otherwise)
+{
+    apr_int64_t number = cfo_json_number(json, key, otherwise);
+
+    return number < INT_MIN || number > INT_MAX ? otherwise : (int)number;
+}
+
+apr_time_t cfo_json_time(const json_t *json, const char *key)
+{
+    return cfo_time_parse(json_string_value(json_object_get(json, key)));
+}
+
+const char *cfo_json_line(apr_pool_t *p, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    const char *line = text ? apr_pstrdup(p, text) : "{}";
+
+    free(text);
+    json_decref(json);
+    return line;
+}
