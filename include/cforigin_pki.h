@@ -61,7 +61,8 @@ int cfo_pki_pair_matches(const char *cert_pem, apr_size_t cert_len,
 /** The roots a certificate must chain to; opaque, lives as long as its pool. */
 typedef struct cfo_roots_t cfo_roots_t;
 
-/** Read every certificate of a PEM text. NULL when there is none. The roots'
+/** Read every certificate of a PEM text. NULL when there is none, or one of
+ * them is broken: half the roots would refuse good certificates. The roots'
  * own dates are not judged, here or later. */
 cfo_roots_t *cfo_pki_roots(apr_pool_t *p, const char *pem, apr_size_t len);
 
