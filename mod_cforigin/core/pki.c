@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Keys, CSRs and hashes. Touches OpenSSL and memory, nothing else: no file,
+ * no clock, no terminal.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "cforigin_pki.h"
+#include "pki_openssl.h"
+
+/** A file of an administrator's; far above what the store reads whole. */
+#define TEXT_MAX (16 * 1024 * 1024)
+
+void cfo_pki_wipe(cfo_pem_t *pem)
+{
+    if (pem && pem->data) {
+        OPENSSL_cleanse(pem->data, pem->len);
+        pem->len = 0;
+    }
+}
+
+int cfo_pki_no_passphrase(char *buf, int size, int rwflag, void *data)
+{
+    (void)buf;
+    (void)size;
+    (void)rwflag;
+    (void)data;
+    return -1;
+}
+
+BIO *cfo_pki_bio_of(const char *text, apr_size_t len)
+{
+    if (!text || !len || len > TEXT_MAX || memchr(text, 0, len)) {
+        return NULL;
+    }
+    return BIO_new_mem_buf(text, (int)len);
+}
+
+apr_status_t cfo_pki_bio_copy(apr_pool_t *p, BIO *bio, cfo_pem_t *pem)
+{
+    char *text = NULL;
+    long len = BIO_get_mem_data(bio, &text);
+
+    if (len <= 0 || !text) {
+        return APR_EGENERAL;
+    }
+    pem->len = (apr_size_t)len;
+    pem->data = apr_pstrmemdup(p, text, pem->len);
+    return APR_SUCCESS;
+}
+
+/* ---- keys ---- */
+
+EVP_PKEY *cfo_pki_key_new(cfo_request_type_t type)
+{
+    if (type == CFO_ORIGIN_RSA) {
+        return EVP_RSA_gen(2048);
+    }
+    return EVP_EC_gen("P-256");
+}
+
+apr_status_t cfo_pki_key_print(apr_pool_t *p, EVP_PKEY *pkey, cfo_pem_t *key)
+{
+    apr_status_t rv = APR_EGENERAL;
+    BIO *bio = BIO_new(BIO_s_secmem()); /* clears its memory when freed */
+
+    if (bio && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL,
+                                             NULL) == 1) {
+        rv = cfo_pki_bio_copy(p, bio, key);
+    }
+    BIO_free(bio);
+    return rv;
+}
+
+apr_status_t cfo_pki_key_make(apr_pool_t *p, cfo_request_type_t type,
+                              cfo_pem_t *key)
+{
+    apr_status_t rv = APR_EGENERAL;
+    EVP_PKEY *pkey;
+
+    memset(key, 0, sizeof(*key));
+    ERR_set_mark();
+    pkey = cfo_pki_key_new(type);
+    if (pkey) {
+        rv = cfo_pki_key_print(p, pkey, key);
+    }
+    EVP_PKEY_free(pkey);
+    ERR_pop_to_mark();
+    return rv;
+}
+
+EVP_PKEY *cfo_pki_key_read(const char *pem, apr_size_t len)
+{
+    EVP_PKEY *pkey = NULL;
+    BIO *bio = cfo_pki_bio_of(pem, len);
+
+    if (bio) {
+        pkey = PEM_read_bio_PrivateKey(bio, NULL, cfo_pki_no_passphrase, NULL);
+    }
+    BIO_free(bio);
+    return pkey;
+}
+
+/* ---- hashes ---- */
+
+const char *cfo_pki_hex(apr_pool_t *p, const unsigned char *bytes,
+                        apr_size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *hex = apr_palloc(p, len * 2 + 1);
+    apr_size_t i;
+
+    for (i = 0; i < len; i++) {
+        hex[i * 2] = digits[bytes[i] >> 4];
+        hex[i * 2 + 1] = digits[bytes[i] & 15];
+    }
+    hex[len * 2] = '\0';
+    return hex;
+}
+
+const char *cfo_pki_sha256(apr_pool_t *p, const void *data, apr_size_t len)
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned int n = 0;
+    int ok;
+
+    ERR_set_mark();
+    ok = EVP_Digest(data, len, md, &n, EVP_sha256(), NULL) == 1;
+    ERR_pop_to_mark();
+    return ok ? cfo_pki_hex(p, md, n) : "";
+}
+
+const char *cfo_pki_spki(apr_pool_t *p, const EVP_PKEY *pkey)
+{
+    unsigned char *der = NULL;
+    const char *hex = NULL;
+    int len = i2d_PUBKEY(pkey, &der);
+
+    if (len > 0) {
+        hex = cfo_pki_sha256(p, der, (apr_size_t)len);
+    }
+    OPENSSL_free(der);
+    return hex;
+}
+
+apr_status_t cfo_pki_key_spki(apr_pool_t *p, const cfo_pem_t *key,
+                              const char **spki_sha256)
+{
+    EVP_PKEY *pkey;
+
+    *spki_sha256 = NULL;
+    ERR_set_mark();
+    pkey = cfo_pki_key_read(key->data, key->len);
+    if (pkey) {
+        *spki_sha256 = cfo_pki_spki(p, pkey);
+    }
+    EVP_PKEY_free(pkey);
+    ERR_pop_to_mark();
+    return *spki_sha256 ? APR_SUCCESS : APR_EGENERAL;
+}
+
+/* ---- CSRs ---- */
+
+static int san_push(GENERAL_NAMES *names, const char *hostname)
+{
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+    if (name && text &&
+        ASN1_STRING_set(text, hostname, (int)strlen(hostname)) == 1) {
+        GENERAL_NAME_set0_value(name, GEN_DNS, text);
+        if (sk_GENERAL_NAME_push(names, name) > 0) {
+            return 1;
+        }
+        text = NULL; /* name owns it now */
+    }
+    ASN1_IA5STRING_free(text);
+    GENERAL_NAME_free(name);
+    return 0;
+}
+
+X509_EXTENSION *cfo_pki_san_make(const apr_array_header_t *hostnames)
+{
+    X509_EXTENSION *ext = NULL;
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    int i, ok = names != NULL;
+
+    for (i = 0; ok && i < hostnames->nelts; i++) {
+        ok = san_push(names, APR_ARRAY_IDX(hostnames, i, const char *));
+    }
+    if (ok) {
+        ext = X509V3_EXT_i2d(NID_subject_alt_name, 0, names);
+    }
+    GENERAL_NAMES_free(names);
+    return ext;
+}
+
+static int csr_add_names(X509_REQ *req, const apr_array_header_t *hostnames)
+{
+    STACK_OF(X509_EXTENSION) *exts = sk_X509_EXTENSION_new_null();
+    X509_EXTENSION *ext = cfo_pki_san_make(hostnames);
+    int ok = 0;
+
+    if (exts && ext && sk_X509_EXTENSION_push(exts, ext) > 0) {
+        ext = NULL;
+        ok = X509_REQ_add_extensions(req, exts) == 1;
+    }
+    X509_EXTENSION_free(ext);
+    sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
+    return ok;
+}
+
+apr_status_t cfo_pki_csr_make(apr_pool_t *p, const cfo_pem_t *key,
+                              const apr_array_header_t *hostnames,
+                              cfo_pem_t *csr)
+{
+    apr_status_t rv = APR_EGENERAL;
+    EVP_PKEY *pkey;
+    X509_REQ *req;
+    BIO *bio;
+
+    memset(csr, 0, sizeof(*csr));
+    ERR_set_mark();
+    pkey = cfo_pki_key_read(key->data, key->len);
+    req = X509_REQ_new();
+    bio = BIO_new(BIO_s_mem());
+    if (pkey && req && bio &&
+        X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
+        X509_REQ_set_pubkey(req, pkey) == 1 &&
+        (!hostnames->nelts || csr_add_names(req, hostnames)) &&
+        X509_REQ_sign(req, pkey, EVP_sha256()) > 0 &&
+        PEM_write_bio_X509_REQ(bio, req) == 1) {
+        rv = cfo_pki_bio_copy(p, bio, csr);
+    }
+    BIO_free(bio);
+    X509_REQ_free(req);
+    EVP_PKEY_free(pkey);
+    ERR_pop_to_mark();
+    return rv;
+}
