@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -214,7 +215,7 @@ int cfo_queue_is_empty(const cfo_queue_t *queue)
     return queue->buffer.start == queue->buffer.end;
 }
 
-/* ---- what is said: writing ---- */
+/* ---- what is said: fields as data, for writing and reading alike ---- */
 
 static const char *const op_words[] = {"setup",  "create", "list",  "get",
                                        "revoke", "zone",   "served"};
@@ -226,6 +227,77 @@ const char *cfo_op_word(cfo_op_t op)
     return (int)op >= 0 && (int)op < OPS ? op_words[op] : "unknown";
 }
 
+typedef enum { TEXT, MAY_TEXT, INT, MAY_INT, TEXTS } shape_t;
+
+typedef struct field_t {
+    unsigned ops; /* the operations that have it; answers don't look */
+    const char *key;
+    shape_t shape;
+    size_t at;
+    int min, max; /* numbers */
+    int absent;   /* MAY_INT: the value that is not written */
+} field_t;
+
+#define ON(op) (1U << (op))
+#define INT_HIGH 0x7fffffff
+#define SETUP_TEXT(name, shape)                                               \
+    {                                                                         \
+        ON(CFO_OP_SETUP), #name, shape, offsetof(cfo_request_t, setup.name),  \
+            0, 0, 0                                                           \
+    }
+#define ASK_TEXT(ops, name, shape)                                            \
+    {                                                                         \
+        ops, #name, shape, offsetof(cfo_request_t, name), 0, 0, 0             \
+    }
+#define ASK_INT(ops, name, min, max)                                          \
+    {                                                                         \
+        ops, #name, INT, offsetof(cfo_request_t, name), min, max, 0           \
+    }
+#define TELL_TEXT(name, member)                                               \
+    {                                                                         \
+        0, name, MAY_TEXT, offsetof(cfo_answer_t, member), 0, 0, 0            \
+    }
+#define TELL_INT(name, member, min, max)                                      \
+    {                                                                         \
+        0, name, MAY_INT, offsetof(cfo_answer_t, member), min, max, min       \
+    }
+
+static const field_t request_fields[] = {
+    SETUP_TEXT(api, TEXT),
+    SETUP_TEXT(api_ca_file, MAY_TEXT),
+    SETUP_TEXT(proxy, MAY_TEXT),
+    SETUP_TEXT(user_agent, MAY_TEXT),
+    {ON(CFO_OP_SETUP), "max_concurrent", MAY_INT,
+     offsetof(cfo_request_t, setup.max_concurrent), 0, 10000, 0},
+    ASK_TEXT(ON(CFO_OP_CREATE), csr, TEXT),
+    ASK_TEXT(ON(CFO_OP_CREATE), hostnames, TEXTS),
+    ASK_TEXT(ON(CFO_OP_CREATE), request_type, TEXT),
+    ASK_INT(ON(CFO_OP_CREATE), requested_validity, 1, INT_HIGH),
+    ASK_TEXT(ON(CFO_OP_LIST), zone_id, TEXT),
+    ASK_TEXT(ON(CFO_OP_ZONE), hostname, TEXT),
+    ASK_TEXT(ON(CFO_OP_GET) | ON(CFO_OP_REVOKE), serial, TEXT),
+    ASK_TEXT(ON(CFO_OP_SERVED), address, TEXT),
+    ASK_INT(ON(CFO_OP_SERVED), port, 1, 65535),
+    ASK_TEXT(ON(CFO_OP_SERVED), sni, TEXT)};
+
+static const field_t answer_fields[] = {
+    TELL_TEXT("message", result.message),
+    TELL_INT("code", result.code, 0, INT_HIGH),
+    TELL_INT("http", result.http, 0, 999),
+    TELL_TEXT("ray", result.ray),
+    TELL_INT("retry_after", result.retry_after, -1, INT_HIGH),
+    TELL_INT("lost", result.lost, 0, 1),
+    TELL_TEXT("certificate", certificate),
+    TELL_TEXT("serial", serial),
+    TELL_TEXT("zone_id", zone_id),
+    TELL_TEXT("zone", zone),
+    TELL_TEXT("sha256", sha256),
+    TELL_INT("calls", calls, 0, INT_HIGH)};
+
+#define FIELDS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- writing ---- */
+
 static void put_text(json_t *object, const char *key, const char *text)
 {
     if (text) {
@@ -233,9 +305,35 @@ static void put_text(json_t *object, const char *key, const char *text)
     }
 }
 
-static void put_int(json_t *object, const char *key, int value)
+static void put_field(json_t *object, const field_t *field, const void *from)
 {
-    json_object_set_new(object, key, json_integer(value));
+    const void *at = (const char *)from + field->at;
+    const apr_array_header_t *texts;
+    json_t *array;
+    int number;
+
+    switch (field->shape) {
+    case TEXT:
+    case MAY_TEXT:
+        put_text(object, field->key, *(const char *const *)at);
+        break;
+    case INT:
+    case MAY_INT:
+        number = *(const int *)at;
+        if (field->shape == INT || number != field->absent) {
+            json_object_set_new(object, field->key, json_integer(number));
+        }
+        break;
+    case TEXTS:
+        texts = *(const apr_array_header_t *const *)at;
+        array = json_array();
+        for (int i = 0; texts && i < texts->nelts; i++) {
+            json_array_append_new(
+                array, json_string(APR_ARRAY_IDX(texts, i, const char *)));
+        }
+        json_object_set_new(object, field->key, array);
+        break;
+    }
 }
 
 /* The line, and the end of the object. */
@@ -251,41 +349,15 @@ static const char *line_of(apr_pool_t *p, json_t *object)
 
 const char *cfo_wire_request(apr_pool_t *p, const cfo_request_t *request)
 {
-    const cfo_setup_t *setup = &request->setup;
     json_t *object = json_object();
 
-    put_int(object, "id", request->id);
+    json_object_set_new(object, "id", json_integer(request->id));
     put_text(object, "op", cfo_op_word(request->op));
-    if (request->op == CFO_OP_SETUP) {
-        put_text(object, "api", setup->api);
-        put_text(object, "api_ca_file", setup->api_ca_file);
-        put_text(object, "proxy", setup->proxy);
-        put_text(object, "user_agent", setup->user_agent);
-        put_int(object, "max_concurrent", setup->max_concurrent);
-    }
-    put_text(object, "csr", request->csr);
-    if (request->hostnames) {
-        json_t *names = json_array();
-
-        for (int i = 0; i < request->hostnames->nelts; i++) {
-            json_array_append_new(names,
-                                  json_string(APR_ARRAY_IDX(request->hostnames,
-                                                            i, const char *)));
+    for (size_t i = 0; i < FIELDS(request_fields); i++) {
+        if (request_fields[i].ops & ON(request->op)) {
+            put_field(object, &request_fields[i], request);
         }
-        json_object_set_new(object, "hostnames", names);
     }
-    put_text(object, "request_type", request->request_type);
-    if (request->op == CFO_OP_CREATE) {
-        put_int(object, "requested_validity", request->requested_validity);
-    }
-    put_text(object, "zone_id", request->zone_id);
-    put_text(object, "hostname", request->hostname);
-    put_text(object, "serial", request->serial);
-    put_text(object, "address", request->address);
-    if (request->op == CFO_OP_SERVED) {
-        put_int(object, "port", request->port);
-    }
-    put_text(object, "sni", request->sni);
     return line_of(p, object);
 }
 
@@ -308,35 +380,18 @@ static json_t *listed_of(const apr_array_header_t *certificates)
 
 const char *cfo_wire_answer(apr_pool_t *p, const cfo_answer_t *answer)
 {
-    const cfo_result_t *result = &answer->result;
+    int ok = answer->result.kind == CFO_OK;
     json_t *object = json_object();
 
-    put_int(object, "id", answer->id);
-    json_object_set_new(object, "ok", json_boolean(result->kind == CFO_OK));
-    if (result->kind != CFO_OK) {
-        put_text(object, "kind", cfo_kind_word(result->kind));
-        put_text(object, "message", result->message);
+    json_object_set_new(object, "id", json_integer(answer->id));
+    json_object_set_new(object, "ok", json_boolean(ok));
+    if (!ok) {
+        put_text(object, "kind", cfo_kind_word(answer->result.kind));
     }
-    if (result->code) {
-        put_int(object, "code", result->code);
+    for (size_t i = 0; i < FIELDS(answer_fields); i++) {
+        put_field(object, &answer_fields[i], answer);
     }
-    if (result->http) {
-        put_int(object, "http", result->http);
-    }
-    put_text(object, "ray", result->ray);
-    if (result->retry_after >= 0) {
-        put_int(object, "retry_after", result->retry_after);
-    }
-    if (result->lost) {
-        put_int(object, "lost", 1);
-    }
-    put_text(object, "certificate", answer->certificate);
-    put_text(object, "serial", answer->serial);
-    put_text(object, "zone_id", answer->zone_id);
-    put_text(object, "zone", answer->zone);
-    put_text(object, "sha256", answer->sha256);
     put_text(object, "date", cfo_time_word(p, answer->date));
-    put_int(object, "calls", answer->calls);
     if (answer->certificates) {
         json_object_set_new(object, "certificates",
                             listed_of(answer->certificates));
@@ -344,7 +399,7 @@ const char *cfo_wire_answer(apr_pool_t *p, const cfo_answer_t *answer)
     return line_of(p, object);
 }
 
-/* ---- what is said: reading ---- */
+/* ---- reading ---- */
 
 /* Reads fields one after the other; the first fault stays. */
 typedef struct reader_t {
@@ -353,8 +408,12 @@ typedef struct reader_t {
     const char *fault;
 } reader_t;
 
-#define MUST 1
-#define MAY 0
+static void blame(reader_t *r, const char *key, const char *what)
+{
+    if (!r->fault) {
+        r->fault = apr_psprintf(r->p, "\"%s\" %s", key, what);
+    }
+}
 
 static const char *read_text(reader_t *r, const char *key, int must)
 {
@@ -363,31 +422,29 @@ static const char *read_text(reader_t *r, const char *key, int must)
     if (json_is_string(value)) {
         return apr_pstrdup(r->p, json_string_value(value));
     }
-    if ((must || (value && !json_is_null(value))) && !r->fault) {
-        r->fault = apr_psprintf(r->p, "\"%s\" is %s", key,
-                                value ? "no text" : "missing");
+    if (must || (value && !json_is_null(value))) {
+        blame(r, key, value ? "is no text" : "is missing");
     }
     return NULL;
 }
 
-static int read_int(reader_t *r, const char *key, int must, int absent,
-                    int min, int max)
+static int read_int(reader_t *r, const char *key, const field_t *field)
 {
     const json_t *value = json_object_get(r->object, key);
     json_int_t number = json_integer_value(value);
 
     if (!value || json_is_null(value)) {
-        if (must && !r->fault) {
-            r->fault = apr_psprintf(r->p, "\"%s\" is missing", key);
+        if (field->shape == INT) {
+            blame(r, key, "is missing");
         }
-        return absent;
+        return field->absent;
     }
-    if (!json_is_integer(value) || number < min || number > max) {
-        if (!r->fault) {
-            r->fault = apr_psprintf(r->p, "\"%s\" is no number from %d to %d",
-                                    key, min, max);
-        }
-        return absent;
+    if (!json_is_integer(value) || number < field->min ||
+        number > field->max) {
+        blame(r, key,
+              apr_psprintf(r->p, "is no number from %d to %d", field->min,
+                           field->max));
+        return field->absent;
     }
     return (int)number;
 }
@@ -395,75 +452,58 @@ static int read_int(reader_t *r, const char *key, int must, int absent,
 static const apr_array_header_t *read_texts(reader_t *r, const char *key)
 {
     const json_t *array = json_object_get(r->object, key);
-    apr_size_t n = json_array_size(array);
-    apr_array_header_t *texts =
-        apr_array_make(r->p, (int)(n & 0xffff), sizeof(const char *));
+    apr_array_header_t *texts = apr_array_make(r->p, 8, sizeof(char *));
+    size_t n = json_array_size(array);
 
-    for (apr_size_t i = 0; i < n; i++) {
-        const json_t *value = json_array_get(array, i);
+    for (size_t i = 0; i < n && !r->fault; i++) {
+        const char *text = json_string_value(json_array_get(array, i));
 
-        if (!json_is_string(value)) {
-            n = 0;
-            break;
+        if (!text) {
+            blame(r, key, "holds something that is no text");
         }
-        APR_ARRAY_PUSH(texts, const char *) =
-            apr_pstrdup(r->p, json_string_value(value));
+        APR_ARRAY_PUSH(texts, const char *) = apr_pstrdup(r->p, text);
     }
-    if (n == 0 && !r->fault) {
-        r->fault = apr_psprintf(r->p, "\"%s\" is no list of texts", key);
+    if (n == 0) {
+        blame(r, key, "is no list of texts");
     }
     return texts;
+}
+
+static void read_field(reader_t *r, const field_t *field, void *into)
+{
+    void *at = (char *)into + field->at;
+
+    switch (field->shape) {
+    case TEXT:
+    case MAY_TEXT:
+        *(const char **)at = read_text(r, field->key, field->shape == TEXT);
+        break;
+    case INT:
+    case MAY_INT:
+        *(int *)at = read_int(r, field->key, field);
+        break;
+    case TEXTS:
+        *(const apr_array_header_t **)at = read_texts(r, field->key);
+        break;
+    }
+}
+
+static int read_id(reader_t *r, int must)
+{
+    const field_t id = {0, "id", must ? INT : MAY_INT, 0, 0, INT_HIGH, 0};
+
+    return read_int(r, "id", &id);
 }
 
 /* The object in a line, or NULL with the reader's fault set. */
 static json_t *open_line(reader_t *r, apr_pool_t *p, const char *line)
 {
-    json_error_t error;
-    json_t *object = json_loads(line, 0, &error);
+    json_t *object = json_loads(line, 0, NULL);
 
     r->p = p;
-    r->fault = NULL;
-    if (!json_is_object(object)) {
-        r->fault = "the line is no JSON object";
-    }
+    r->fault = json_is_object(object) ? NULL : "the line is no JSON object";
     r->object = object;
     return object;
-}
-
-static void read_fields(reader_t *r, cfo_request_t *request)
-{
-    switch (request->op) {
-    case CFO_OP_SETUP:
-        request->setup.api = read_text(r, "api", MUST);
-        request->setup.api_ca_file = read_text(r, "api_ca_file", MAY);
-        request->setup.proxy = read_text(r, "proxy", MAY);
-        request->setup.user_agent = read_text(r, "user_agent", MAY);
-        request->setup.max_concurrent =
-            read_int(r, "max_concurrent", MAY, 16, 1, 1000);
-        break;
-    case CFO_OP_CREATE:
-        request->csr = read_text(r, "csr", MUST);
-        request->hostnames = read_texts(r, "hostnames");
-        request->request_type = read_text(r, "request_type", MUST);
-        request->requested_validity =
-            read_int(r, "requested_validity", MUST, 0, 1, 100000);
-        break;
-    case CFO_OP_LIST:
-        request->zone_id = read_text(r, "zone_id", MUST);
-        break;
-    case CFO_OP_GET:
-    case CFO_OP_REVOKE:
-        request->serial = read_text(r, "serial", MUST);
-        break;
-    case CFO_OP_ZONE:
-        request->hostname = read_text(r, "hostname", MUST);
-        break;
-    case CFO_OP_SERVED:
-        request->address = read_text(r, "address", MUST);
-        request->port = read_int(r, "port", MUST, 0, 1, 65535);
-        request->sni = read_text(r, "sni", MUST);
-        break;
-    }
 }
 
 cfo_request_t *cfo_wire_read_request(apr_pool_t *p, const char *line,
@@ -472,19 +512,23 @@ cfo_request_t *cfo_wire_read_request(apr_pool_t *p, const char *line,
     cfo_request_t *request = apr_pcalloc(p, sizeof(*request));
     reader_t r;
     json_t *object = open_line(&r, p, line);
-    const char *word = r.fault ? NULL : read_text(&r, "op", MUST);
+    const char *word = r.fault ? NULL : read_text(&r, "op", 1);
     int op = 0;
 
     while (word && op < OPS && strcmp(word, op_words[op])) {
         op++;
     }
     if (word && op == OPS) {
-        r.fault = "\"op\" is none of ours";
+        blame(&r, "op", "is none of ours");
     }
     if (!r.fault) {
         request->op = (cfo_op_t)op;
-        request->id = read_int(&r, "id", op != CFO_OP_SETUP, 0, 0, 0x7fffffff);
-        read_fields(&r, request);
+        request->id = read_id(&r, op != CFO_OP_SETUP);
+    }
+    for (size_t i = 0; i < FIELDS(request_fields) && !r.fault; i++) {
+        if (request_fields[i].ops & ON(op)) {
+            read_field(&r, &request_fields[i], request);
+        }
     }
     json_decref(object);
     *fault = r.fault;
@@ -498,58 +542,51 @@ int cfo_wire_id(const char *line)
     json_int_t number = json_is_integer(id) ? json_integer_value(id) : -1;
 
     json_decref(object);
-    return number >= 0 && number <= 0x7fffffff ? (int)number : -1;
+    return number >= 0 && number <= INT_HIGH ? (int)number : -1;
 }
 
 static const apr_array_header_t *read_listed(reader_t *r)
 {
     const json_t *array = json_object_get(r->object, "certificates");
     const json_t *whole = r->object;
-    apr_array_header_t *listed = NULL;
+    apr_array_header_t *listed;
 
     if (!array || json_is_null(array)) {
         return NULL;
     }
-    if (!json_is_array(array) && !r->fault) {
-        r->fault = "\"certificates\" is no list";
+    if (!json_is_array(array)) {
+        blame(r, "certificates", "is no list");
     }
     listed = apr_array_make(r->p, 16, sizeof(cfo_listed_t));
-    for (apr_size_t i = 0; i < json_array_size(array) && !r->fault; i++) {
+    for (size_t i = 0; i < json_array_size(array) && !r->fault; i++) {
         cfo_listed_t *one = apr_array_push(listed);
 
         r->object = json_array_get(array, i);
-        one->serial = read_text(r, "serial", MAY);
-        one->certificate = read_text(r, "certificate", MUST);
+        one->serial = read_text(r, "serial", 0);
+        one->certificate = read_text(r, "certificate", 1);
         one->revoked = json_is_true(json_object_get(r->object, "revoked"));
     }
     r->object = whole;
     return listed;
 }
 
-/* ok and kind say the same thing; a line in which they don't is no answer. */
-static cfo_result_t read_result(reader_t *r)
+/* `ok` and `kind` tell the same; a line where they disagree is no answer. */
+static cfo_kind_t read_kind(reader_t *r)
 {
     const json_t *ok = json_object_get(r->object, "ok");
-    cfo_result_t result = cfo_result_ok();
+    cfo_kind_t kind = CFO_OK;
     const char *word;
 
     if (!json_is_boolean(ok)) {
-        r->fault = r->fault ? r->fault : "\"ok\" is neither true nor false";
+        blame(r, "ok", "is neither true nor false");
     }
     else if (json_is_false(ok)) {
-        word = read_text(r, "kind", MUST);
-        if (word &&
-            (!cfo_kind_parse(word, &result.kind) || result.kind == CFO_OK)) {
-            r->fault = r->fault ? r->fault : "\"kind\" is none of ours";
+        word = read_text(r, "kind", 1);
+        if (word && (!cfo_kind_parse(word, &kind) || kind == CFO_OK)) {
+            blame(r, "kind", "is none of ours");
         }
-        result.message = read_text(r, "message", MAY);
     }
-    result.code = read_int(r, "code", MAY, 0, 0, 0x7fffffff);
-    result.http = read_int(r, "http", MAY, 0, 0, 999);
-    result.ray = read_text(r, "ray", MAY);
-    result.retry_after = read_int(r, "retry_after", MAY, -1, -1, 0x7fffffff);
-    result.lost = read_int(r, "lost", MAY, 0, 0, 1);
-    return result;
+    return kind;
 }
 
 cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
@@ -560,16 +597,13 @@ cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
     json_t *object = open_line(&r, p, line);
 
     if (!r.fault) {
-        answer->id = read_int(&r, "id", MUST, 0, 0, 0x7fffffff);
-        answer->result = read_result(&r);
-        answer->certificate = read_text(&r, "certificate", MAY);
-        answer->serial = read_text(&r, "serial", MAY);
-        answer->zone_id = read_text(&r, "zone_id", MAY);
-        answer->zone = read_text(&r, "zone", MAY);
-        answer->sha256 = read_text(&r, "sha256", MAY);
-        answer->date = cfo_time_parse(read_text(&r, "date", MAY));
-        answer->calls = read_int(&r, "calls", MAY, 0, 0, 0x7fffffff);
+        answer->id = read_id(&r, 1);
+        answer->result.kind = read_kind(&r);
+        answer->date = cfo_time_parse(read_text(&r, "date", 0));
         answer->certificates = read_listed(&r);
+    }
+    for (size_t i = 0; i < FIELDS(answer_fields) && !r.fault; i++) {
+        read_field(&r, &answer_fields[i], answer);
     }
     json_decref(object);
     *fault = r.fault;

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wire: line buffers against awkward pipes, and every request and answer
+ * there and back, with the lines that are none. */
+#include "cforigin_wire.h"
+
+#include <apr_strings.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static apr_pool_t *pool;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+static void fill(int fd, const char *data, size_t len)
+{
+    assert_int_equal(write(fd, data, len), (ssize_t)len);
+}
+
+/* Each piece is one read; the lines that come out, joined with '|', and '!'
+ * for each read that told of a line too long. */
+static void test_lines(void **state)
+{
+    static const struct {
+        const char *pieces[4];
+        const char *expected;
+    } cases[] = {
+        {{"one\n"}, "one|"},
+        {{"one\ntwo\n"}, "one|two|"},
+        {{"o", "n", "e\nt", "wo\n"}, "one|two|"},
+        {{"\n\n"}, "||"},
+        {{"12345678\n"}, "12345678|"},
+        {{"123456789\n"}, "!"},
+        {{"a\n123456789\nb\n"}, "!a|b|"},
+        {{"12345", "6789", "still\n", "c\n"}, "!c|"},
+        {{"12345678", "\n", "d\n"}, "12345678|d|"},
+        {{"unfinished"}, "!"},
+        {{"unfin"}, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cfo_lines_t *lines = cfo_lines_make(pool, 8);
+        const char *got = "";
+        char *line;
+        int fd[2];
+
+        assert_int_equal(pipe(fd), 0);
+        for (int k = 0; k < 4 && cases[i].pieces[k]; k++) {
+            apr_status_t rv;
+
+            fill(fd[1], cases[i].pieces[k], strlen(cases[i].pieces[k]));
+            rv = cfo_lines_read(lines, fd[0]);
+            assert_true(rv == APR_SUCCESS || rv == APR_ENOSPC);
+            got = apr_pstrcat(pool, got, rv == APR_ENOSPC ? "!" : "", NULL);
+            while ((line = cfo_lines_next(lines))) {
+                got = apr_pstrcat(pool, got, line, "|", NULL);
+            }
+        }
+        assert_string_equal(got, cases[i].expected);
+        close(fd[1]);
+        assert_int_equal(cfo_lines_read(lines, fd[0]), APR_EOF);
+        assert_null(cfo_lines_next(lines));
+        close(fd[0]);
+    }
+}
+
+static void test_lines_zero_byte_hides_nothing(void **state)
+{
+    cfo_lines_t *lines = cfo_lines_make(pool, 100);
+    const char *fault;
+    char *line;
+    int fd[2];
+
+    (void)state;
+    assert_int_equal(pipe(fd), 0);
+    fill(fd[1], "{\"op\":\"list\",\"id\":1,\"zone_id\":\"z\"}\0x\n", 37);
+    assert_int_equal(cfo_lines_read(lines, fd[0]), APR_SUCCESS);
+    line = cfo_lines_next(lines);
+    assert_non_null(line);
+    assert_int_equal(strlen(line), 36);
+    assert_null(cfo_wire_read_request(pool, line, &fault));
+    assert_int_equal(fcntl(fd[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(cfo_lines_read(lines, fd[0]), APR_EAGAIN);
+    close(fd[0]);
+    close(fd[1]);
+    assert_int_equal(cfo_lines_read(lines, -1), EBADF);
+}
+
+/* More than a pipe holds, read in between, arrives whole and in order. */
+static void test_queue_and_lines_together(void **state)
+{
+    enum { LINES = 3000 };
+    cfo_queue_t *queue = cfo_queue_make(pool);
+    cfo_lines_t *lines = cfo_lines_make(pool, 1000);
+    int fd[2], next = 0;
+    char *line;
+
+    (void)state;
+    assert_int_equal(pipe(fd), 0);
+    assert_int_equal(fcntl(fd[1], F_SETFL, O_NONBLOCK), 0);
+    assert_true(cfo_queue_is_empty(queue));
+    for (int i = 0; i < LINES; i++) {
+        cfo_queue_put(queue, apr_psprintf(pool, "%0*d", i % 900 + 5, i));
+    }
+    assert_int_equal(cfo_queue_write(queue, fd[1]), APR_EAGAIN);
+    assert_false(cfo_queue_is_empty(queue));
+    while (next < LINES) {
+        apr_status_t rv = cfo_queue_write(queue, fd[1]);
+
+        assert_true(rv == APR_SUCCESS || rv == APR_EAGAIN);
+        assert_int_equal(cfo_lines_read(lines, fd[0]), APR_SUCCESS);
+        while ((line = cfo_lines_next(lines))) {
+            assert_int_equal(strlen(line), next % 900 + 5);
+            assert_int_equal(strtol(line, NULL, 10), next);
+            next++;
+        }
+    }
+    assert_true(cfo_queue_is_empty(queue));
+    close(fd[0]);
+    cfo_queue_put(queue, "nobody reads this");
+    assert_int_equal(cfo_queue_write(queue, fd[1]), EPIPE);
+    close(fd[1]);
+}
+
+static const apr_array_header_t *texts(const char *a, const char *b)
+{
+    apr_array_header_t *array = apr_array_make(pool, 2, sizeof(char *));
+
+    APR_ARRAY_PUSH(array, const char *) = a;
+    APR_ARRAY_PUSH(array, const char *) = b;
+    return array;
+}
+
+static const char *there_and_back(const char *line)
+{
+    const char *fault = NULL;
+    cfo_request_t *request = cfo_wire_read_request(pool, line, &fault);
+
+    return request ? cfo_wire_request(pool, request) : fault;
+}
+
+static void test_requests_round_trip(void **state)
+{
+    static const char *const lines[] = {
+        "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\","
+        "\"api_ca_file\":\"/ca\",\"proxy\":\"http://u:p@h:1\","
+        "\"user_agent\":\"m/1\",\"max_concurrent\":16}",
+        "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\"}",
+        "{\"id\":1,\"op\":\"create\",\"csr\":\"-----BEGIN\\n\","
+        "\"hostnames\":[\"a.b\",\"*.a.b\"],\"request_type\":\"origin-ecc\","
+        "\"requested_validity\":5475}",
+        "{\"id\":2,\"op\":\"list\",\"zone_id\":\"023e\"}",
+        "{\"id\":3,\"op\":\"get\",\"serial\":\"5009\"}",
+        "{\"id\":4,\"op\":\"revoke\",\"serial\":\"5009\"}",
+        "{\"id\":5,\"op\":\"zone\",\"hostname\":\"a.b\"}",
+        "{\"id\":6,\"op\":\"served\",\"address\":\"::1\",\"port\":443,"
+        "\"sni\":\"a.b\"}"};
+    cfo_request_t create = {.id = 7, .op = CFO_OP_CREATE, .csr = "c"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        assert_string_equal(there_and_back(lines[i]), lines[i]);
+    }
+    create.hostnames = texts("x.y", "m\xc3\xbcnchen.y");
+    create.request_type = "origin-rsa";
+    create.requested_validity = 7;
+    assert_string_equal(
+        cfo_wire_request(pool, &create),
+        "{\"id\":7,\"op\":\"create\",\"csr\":\"c\",\"hostnames\":[\"x.y\","
+        "\"m\xc3\xbcnchen.y\"],\"request_type\":\"origin-rsa\","
+        "\"requested_validity\":7}");
+}
+
+static void test_lines_that_are_no_request(void **state)
+{
+    static const struct {
+        const char *line, *fault;
+        int id;
+    } cases[] = {
+        {"", "the line is no JSON object", -1},
+        {"null", "the line is no JSON object", -1},
+        {"[1]", "the line is no JSON object", -1},
+        {"{\"id\":1", "the line is no JSON object", -1},
+        {"{\"id\":1,\"op\":\"list\",\"zone_id\":\"z\"} x",
+         "the line is no JSON object", -1},
+        {"{\"id\":1}", "\"op\" is missing", 1},
+        {"{\"id\":1,\"op\":7}", "\"op\" is no text", 1},
+        {"{\"id\":1,\"op\":\"steal\"}", "\"op\" is none of ours", 1},
+        {"{\"op\":\"list\",\"zone_id\":\"z\"}", "\"id\" is missing", -1},
+        {"{\"id\":\"1\",\"op\":\"list\",\"zone_id\":\"z\"}",
+         "\"id\" is no number from 0 to 2147483647", -1},
+        {"{\"id\":4294967297,\"op\":\"list\",\"zone_id\":\"z\"}",
+         "\"id\" is no number from 0 to 2147483647", -1},
+        {"{\"id\":1,\"op\":\"list\"}", "\"zone_id\" is missing", 1},
+        {"{\"id\":1,\"op\":\"list\",\"zone_id\":null}",
+         "\"zone_id\" is no text", 1},
+        {"{\"id\":1,\"op\":\"get\",\"serial\":5009}", "\"serial\" is no text",
+         1},
+        {"{\"id\":1,\"op\":\"create\",\"csr\":\"c\",\"hostnames\":[],"
+         "\"request_type\":\"t\",\"requested_validity\":7}",
+         "\"hostnames\" is no list of texts", 1},
+        {"{\"id\":1,\"op\":\"create\",\"csr\":\"c\",\"hostnames\":\"a.b\","
+         "\"request_type\":\"t\",\"requested_validity\":7}",
+         "\"hostnames\" is no list of texts", 1},
+        {"{\"id\":1,\"op\":\"create\",\"csr\":\"c\",\"hostnames\":[\"a\",1],"
+         "\"request_type\":\"t\",\"requested_validity\":7}",
+         "\"hostnames\" holds something that is no text", 1},
+        {"{\"id\":1,\"op\":\"create\",\"csr\":\"c\",\"hostnames\":[\"a\"],"
+         "\"request_type\":\"t\",\"requested_validity\":\"7\"}",
+         "\"requested_validity\" is no number from 1 to 2147483647", 1},
+        {"{\"id\":1,\"op\":\"served\",\"address\":\"::1\",\"port\":65536,"
+         "\"sni\":\"a\"}",
+         "\"port\" is no number from 1 to 65535", 1},
+        {"{\"op\":\"setup\"}", "\"api\" is missing", -1},
+        {"{\"op\":\"setup\",\"api\":\"x\",\"proxy\":[]}",
+         "\"proxy\" is no text", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_string_equal(there_and_back(cases[i].line), cases[i].fault);
+        assert_int_equal(cfo_wire_id(cases[i].line), cases[i].id);
+    }
+}
+
+static void test_answers_round_trip(void **state)
+{
+    static const char *const lines[] = {
+        "{\"id\":1,\"ok\":true,\"http\":200,\"ray\":\"8f-FRA\","
+        "\"certificate\":\"-----BEGIN\",\"serial\":\"5009\",\"calls\":2,"
+        "\"date\":\"2026-11-23T08:00:00Z\"}",
+        "{\"id\":2,\"ok\":false,\"kind\":\"transient\",\"message\":\"m\","
+        "\"code\":1100,\"http\":400,\"ray\":\"r\",\"retry_after\":12}",
+        "{\"id\":3,\"ok\":false,\"kind\":\"rate-limited\",\"message\":\"m\","
+        "\"retry_after\":0}",
+        "{\"id\":4,\"ok\":false,\"kind\":\"transient\",\"message\":\"m\","
+        "\"lost\":1,\"calls\":1}",
+        "{\"id\":5,\"ok\":true,\"zone_id\":\"023e\",\"zone\":\"a.b\"}",
+        "{\"id\":6,\"ok\":true,\"sha256\":\"ab12\"}",
+        "{\"id\":7,\"ok\":true,\"certificates\":[{\"serial\":\"1\","
+        "\"certificate\":\"c\",\"revoked\":true},{\"serial\":\"2\","
+        "\"certificate\":\"d\",\"revoked\":false}]}",
+        "{\"id\":8,\"ok\":true,\"certificates\":[]}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        const char *fault = NULL;
+        cfo_answer_t *answer = cfo_wire_read_answer(pool, lines[i], &fault);
+
+        assert_null(fault);
+        assert_non_null(answer);
+        assert_string_equal(cfo_wire_answer(pool, answer), lines[i]);
+        assert_int_equal(answer->result.kind == CFO_OK,
+                         strstr(lines[i], "\"ok\":true") != NULL);
+    }
+}
+
+static void test_lines_that_are_no_answer(void **state)
+{
+    static const struct {
+        const char *line, *fault;
+    } cases[] = {
+        {"{}", "\"id\" is missing"},
+        {"{\"id\":1}", "\"ok\" is neither true nor false"},
+        {"{\"id\":1,\"ok\":\"true\"}", "\"ok\" is neither true nor false"},
+        {"{\"id\":1,\"ok\":false}", "\"kind\" is missing"},
+        {"{\"id\":1,\"ok\":false,\"kind\":\"ok\"}",
+         "\"kind\" is none of ours"},
+        {"{\"id\":1,\"ok\":false,\"kind\":\"odd\"}",
+         "\"kind\" is none of ours"},
+        {"{\"id\":1,\"ok\":true,\"certificate\":7}",
+         "\"certificate\" is no text"},
+        {"{\"id\":1,\"ok\":true,\"http\":1000}",
+         "\"http\" is no number from 0 to 999"},
+        {"{\"id\":1,\"ok\":true,\"certificates\":{}}",
+         "\"certificates\" is no list"},
+        {"{\"id\":1,\"ok\":true,\"certificates\":[1]}",
+         "\"certificate\" is missing"},
+        {"{\"id\":1,\"ok\":true,\"certificates\":[{\"serial\":\"1\"}]}",
+         "\"certificate\" is missing"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *fault = NULL;
+
+        assert_null(cfo_wire_read_answer(pool, cases[i].line, &fault));
+        assert_string_equal(fault, cases[i].fault);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_lines_zero_byte_hides_nothing),
+        cmocka_unit_test(test_queue_and_lines_together),
+        cmocka_unit_test(test_requests_round_trip),
+        cmocka_unit_test(test_lines_that_are_no_request),
+        cmocka_unit_test(test_answers_round_trip),
+        cmocka_unit_test(test_lines_that_are_no_answer),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    apr_initialize();
+    atexit(apr_terminate);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
