@@ -58,6 +58,13 @@ const cfo_cert_facts_t *cfo_pki_facts(apr_pool_t *p, const char *pem,
 int cfo_pki_pair_matches(const char *cert_pem, apr_size_t cert_len,
                          const char *key_pem, apr_size_t key_len);
 
+/** Both at once, each text read once: the facts of the first certificate in
+ * cert_pem (NULL: it is none), and what cfo_pki_pair_matches says of the two.
+ * For the store, which checks thousands of pairs at a start. */
+const cfo_cert_facts_t *cfo_pki_pair(apr_pool_t *p, const char *cert_pem,
+                                     apr_size_t cert_len, const char *key_pem,
+                                     apr_size_t key_len, int *matches);
+
 /** The roots a certificate must chain to; opaque, lives as long as its pool. */
 typedef struct cfo_roots_t cfo_roots_t;
 

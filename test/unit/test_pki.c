@@ -120,10 +120,26 @@ static void spki_is_the_same_for_key_and_certificate(void **state)
     assert_int_not_equal(cfo_pki_key_spki(pool, &empty, &spki), 0);
 }
 
+/* "BEGIN EC PRIVATE KEY", as `openssl ecparam -genkey` writes it. */
+static cfo_pem_t sec1_text(EVP_PKEY *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL);
+    return mc_text(pool, bio);
+}
+
 static void pairs(void **state)
 {
     cfo_pem_t cert = mc_leaf(pool, &good, ours, &ecc, NOW);
     cfo_pem_t not_ours = mc_key_text(pool, theirs), locked = encrypted(ours);
+    cfo_pem_t rsa_cert = mc_leaf(pool, &good, rsa.key, &ecc, NOW);
+    cfo_pem_t rsa_key = mc_key_text(pool, rsa.key), sec1 = sec1_text(ours);
+    const char *with_params =
+        apr_pstrcat(pool,
+                    "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n"
+                    "-----END EC PARAMETERS-----\n",
+                    sec1.data, NULL);
     const char *both = apr_pstrcat(pool, our_key.data, "\n", cert.data, NULL);
     const struct {
         const char *cert, *key;
@@ -138,7 +154,13 @@ static void pairs(void **state)
         {our_key.data, our_key.data, -1},
         {cert.data, cert.data, -1},
         {cert.data, "-----BEGIN PRIVATE KEY-----\nAAAA\n", -1},
+        {cert.data, rsa_key.data, 0},
+        {rsa_cert.data, rsa_key.data, 1},
+        {cert.data, sec1.data, 1},
+        {cert.data, with_params, 1},
     };
+    const cfo_cert_facts_t *facts;
+    int matches;
     size_t i;
 
     (void)state;
@@ -147,6 +169,11 @@ static void pairs(void **state)
             cfo_pki_pair_matches(rows[i].cert, strlen(rows[i].cert),
                                  rows[i].key, strlen(rows[i].key)),
             rows[i].expected);
+        facts = cfo_pki_pair(pool, rows[i].cert, strlen(rows[i].cert),
+                             rows[i].key, strlen(rows[i].key), &matches);
+        assert_int_equal(matches, rows[i].expected);
+        assert_int_equal(facts != NULL,
+                         strstr(rows[i].cert, "BEGIN CERT") != NULL);
     }
     /* zero bytes after a crash: the file is not whole, whatever loads */
     assert_int_equal(cfo_pki_pair_matches(cert.data, cert.len + 1,
