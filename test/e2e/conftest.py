@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: a test Cloudflare for the worker, a real httpd for the test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import cloudflare as originca  # noqa: E402
+from httpd import Httpd  # noqa: E402
+
+MPMS = ["event", "worker", "prefork"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, f"report_{report.when}", report)
+
+
+@pytest.fixture(scope="session")
+def cloudflare_process():
+    with originca.running() as server:
+        yield server
+
+
+@pytest.fixture
+def cloudflare(cloudflare_process):
+    """The test Cloudflare, with an empty ledger and no faults."""
+    cloudflare_process.reset()
+    yield cloudflare_process
+    cloudflare_process.reset()
+
+
+@pytest.fixture
+def mpm():
+    """The MPM; a test that matters on all three is parametrised with it."""
+    return "event"
+
+
+@pytest.fixture
+def make_httpd(request, cloudflare, mpm):
+    """Makes servers; at the end each has to stop, leave no process behind
+    and account for every loud line of its error log."""
+    made = []
+
+    def make(**kwargs):
+        kwargs.setdefault("mpm", mpm)
+        server = Httpd(cloudflare, **kwargs)
+        made.append(server)
+        return server
+
+    yield make
+    wrong = []
+    for server in made:
+        complaints = server.finish()
+        wrong += complaints
+        report = getattr(request.node, "report_call", None)
+        if complaints or (report is not None and report.failed):
+            print(f"--- {server.log.path}")
+            print("\n".join(server.log.lines()[-60:]))
+        server.remove()
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def httpd(make_httpd):
+    return make_httpd()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs on this machine, read from /proc: whose process is whose, what
+it holds open, what it knows."""
+
+import os
+
+
+class Process:
+    """One process, as /proc tells of it now."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def _read(self, name):
+        with open(f"/proc/{self.pid}/{name}", "rb") as file:
+            return file.read()
+
+    @property
+    def cmdline(self):
+        return [part.decode("utf-8", "replace")
+                for part in self._read("cmdline").rstrip(b"\0").split(b"\0")]
+
+    @property
+    def environ(self):
+        return [part for part in self._read("environ").split(b"\0") if part]
+
+    @property
+    def status(self):
+        lines = self._read("status").decode().splitlines()
+        return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+    @property
+    def uids(self):
+        return [int(uid) for uid in self.status["Uid"].split()]
+
+    @property
+    def gids(self):
+        return [int(gid) for gid in self.status["Gid"].split()]
+
+    @property
+    def parent(self):
+        return int(self.status["PPid"])
+
+    @property
+    def exe(self):
+        return os.readlink(f"/proc/{self.pid}/exe")
+
+    @property
+    def name(self):
+        return os.path.basename(self.cmdline[0])
+
+    def descriptors(self):
+        """{number: what it leads to}"""
+        found = {}
+        for number in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                found[int(number)] = os.readlink(
+                    f"/proc/{self.pid}/fd/{number}")
+            except FileNotFoundError:
+                pass
+        return found
+
+    def connections(self):
+        """States of the process's TCP sockets, '0A' is a listener."""
+        mine = {link[8:-1] for link in self.descriptors().values()
+                if link.startswith("socket:[")}
+        states = []
+        for table in ("tcp", "tcp6"):
+            for line in self._read(f"net/{table}").decode().splitlines()[1:]:
+                fields = line.split()
+                if fields[9] in mine:
+                    states.append(fields[3])
+        return states
+
+    def memory_holds(self, needle):
+        """True when the bytes stand in memory the process can write."""
+        maps = self._read("maps").decode().splitlines()
+        with open(f"/proc/{self.pid}/mem", "rb", 0) as memory:
+            for line in maps:
+                span, mode = line.split()[:2]
+                if not mode.startswith("rw") or "[vvar]" in line:
+                    continue
+                start, end = (int(edge, 16) for edge in span.split("-"))
+                try:
+                    memory.seek(start)
+                    if needle in memory.read(end - start):
+                        return True
+                except OSError:
+                    continue
+        return False
+
+    def is_alive(self):
+        try:
+            return self.status["State"][0] not in "ZX"
+        except (FileNotFoundError, ProcessLookupError, KeyError):
+            return False
+
+
+def of(marker):
+    """All processes whose program or arguments name the marker, a path that
+    only one test uses. Zombies have neither and don't count."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        process = Process(int(entry))
+        try:
+            if any(marker in word for word in process.cmdline):
+                found.append(process)
+                continue
+            if marker in process.exe:
+                found.append(process)
+        except (OSError, ValueError):
+            continue
+    return sorted(found, key=lambda process: process.pid)

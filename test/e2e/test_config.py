@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes in httpd.conf are told at `httpd -t`; faults of the surroundings
+are errors there alone, and no start dies of them."""
+
+import os
+import shutil
+
+import pytest
+
+import pairs
+import waiting
+from httpd import TOP
+
+NAME = "a.example.com"
+
+
+def refused(httpd, *words):
+    """-t refuses the configuration, naming all these words; so does a
+    start, since it is a mistake of the text."""
+    passed, said = httpd.configtest()
+    assert not passed, said
+    for word in words:
+        assert word in said, said
+    done = httpd.launch()
+    assert done.returncode != 0
+    httpd.tolerate(".")
+    return said
+
+
+VALUES = [
+    # directive and value, words the message has to have
+    ("CFOriginValidity 7300", ["7300", "5475", "1095"]),
+    ("CFOriginValidity 0", ["\"0\"", "5475"]),
+    ("CFOriginValidity 90d", ["90d", "5475"]),
+    ("CFOriginValidity -7", ["-7", "5475"]),
+    ("CFOriginRequestType origin-ed25519",
+     ["origin-ed25519", "origin-ecc", "origin-rsa"]),
+    ("CFOriginRequestType origin-ecc origin-ecc", ["origin-ecc"]),
+    ("CFOriginRenewMode sometimes", ["sometimes", "auto", "manual"]),
+    ("CFOriginRenewWindow 30", ["\"30\"", "30d"]),
+    ("CFOriginRenewWindow 101%", ["101%", "33%"]),
+    ("CFOriginWarnWindow soon", ["soon", "30d"]),
+    ("CFOriginZoneID example.com", ["example.com", "32"]),
+    ("CFOriginStartupWait 10", ["\"10\"", "90s"]),
+    ("CFOriginStartupWait 61s", ["61s", "60s"]),
+    ("CFOriginStartupWait 2m", ["2m", "60s"]),
+    ("CFOriginStartupWait -1s", ["-1s", "90s"]),
+    ("CFOriginReload maybe", ["maybe", "auto", "off"]),
+    ("CFOriginReloadInterval one", ["one", "90s"]),
+    ("CFOriginRevoke all", ["all", "off", "superseded"]),
+    ("CFOriginAPI api.cloudflare.com", ["api.cloudflare.com", "https://"]),
+    ("CFOriginAPI http://api.cloudflare.com/client/v4",
+     ["http://api.cloudflare.com", "https://"]),
+    ("CFOriginProxy proxy.example.net:3128",
+     ["proxy.example.net:3128", "http://"]),
+    ("CFOriginMaxConcurrent 0", ["\"0\"", "256"]),
+    ("CFOriginMaxConcurrent many", ["many", "256"]),
+    ("CFOriginUser nobody-of-that-name", ["nobody-of-that-name"]),
+    ("CFOriginNotifyCommand notify.sh", ["notify.sh", "absolute"]),
+]
+
+
+@pytest.mark.parametrize("line, words", VALUES,
+                         ids=[line for line, _ in VALUES])
+def test_a_bad_value_is_named_with_what_is_allowed(httpd, line, words):
+    httpd.managed(NAME)
+    httpd.server(line)
+    said = refused(httpd, line.split()[0], *words)
+    assert "httpd.conf" in said
+
+
+def test_a_switch_is_on_or_off(httpd):
+    httpd.vhost(NAME, "CFOrigin maybe")
+    refused(httpd, "CFOrigin", "On or Off")
+
+
+HOSTNAMES = [
+    ("192.0.2.7", "IP address"),
+    ("2001:db8::7", "IP address"),
+    ("*.*.example.com", "*.*.example.com"),
+    ("www.*.example.com", "www.*.example.com"),
+    ("w*.example.com", "w*.example.com"),
+    ("*.com", "*.com"),
+    ("localhost", "localhost"),
+    ("under_score.example.com", "under_score.example.com"),
+    ("a..example.com", "a..example.com"),
+    ("x" * 64 + ".example.com", "63"),
+]
+
+
+@pytest.mark.parametrize("name, word", HOSTNAMES,
+                         ids=[name[:20] for name, _ in HOSTNAMES])
+@pytest.mark.parametrize("how", ["CFOriginHostnames", "CFOriginCertificate",
+                                 "ServerName"])
+def test_a_name_the_api_cannot_take_is_an_error(httpd, how, name, word):
+    if how == "CFOriginHostnames":
+        httpd.vhost(NAME, "CFOrigin on", f"CFOriginHostnames {name}")
+    elif how == "CFOriginCertificate":
+        httpd.server(f"CFOriginCertificate shared {name}")
+        httpd.managed(NAME)
+    else:
+        if ":" in name:
+            name = f"[{name}]"  # httpd itself refuses it unbracketed
+        httpd.vhost(None, f"ServerName {name}", "CFOrigin on")
+    said = refused(httpd, how, word)
+    assert "httpd.conf:" in said
+
+
+def test_201_names_are_too_many(httpd):
+    names = " ".join(f"n{i}.example.com" for i in range(201))
+    httpd.vhost(NAME, "CFOrigin on", f"CFOriginHostnames {names}")
+    refused(httpd, "CFOriginHostnames", "201", "200", "httpd.conf:")
+
+
+def test_200_names_are_not(httpd):
+    names = " ".join(f"n{i}.example.com" for i in range(200))
+    httpd.vhost(NAME, "CFOrigin on", f"CFOriginHostnames {names}")
+    passed, said = httpd.configtest()
+    assert passed, said
+
+
+def test_two_certificates_of_one_name(httpd):
+    httpd.server("CFOriginCertificate apps *.apps.example.org",
+                 "CFOriginCertificate apps *.more.example.org")
+    httpd.managed(NAME)
+    refused(httpd, "CFOriginCertificate", "apps", "httpd.conf:")
+
+
+def test_a_certificate_without_hostnames(httpd):
+    httpd.server("CFOriginCertificate apps")
+    httpd.managed(NAME)
+    refused(httpd, "CFOriginCertificate", "hostname")
+
+
+def test_one_target_claimed_by_two_certificates(httpd):
+    """One of several vhosts with the file keeps another key beside it."""
+    root = httpd.root
+    httpd.vhost("a.example.com", "CFOrigin on",
+                f"SSLCertificateFile {root}/origin.pem",
+                f"SSLCertificateKeyFile {root}/a.key")
+    httpd.vhost("b.example.com", "CFOrigin on",
+                f"SSLCertificateFile {root}/origin.pem",
+                f"SSLCertificateKeyFile {root}/b.key")
+    refused(httpd, "SSLCertificate", "origin.pem", "httpd.conf:")
+
+
+def test_a_key_claimed_by_two_certificates(httpd):
+    root = httpd.root
+    for name in ("a", "b"):
+        httpd.vhost(f"{name}.example.com", "CFOrigin on",
+                    f"SSLCertificateFile {root}/{name}.pem",
+                    f"SSLCertificateKeyFile {root}/origin.key")
+    refused(httpd, "origin.key", "httpd.conf:")
+
+
+def test_vhosts_that_share_have_to_agree(httpd):
+    httpd.vhost(NAME, "CFOrigin on", "CFOriginValidity 90")
+    httpd.vhost(NAME, "CFOrigin on", "CFOriginValidity 365",
+                port=httpd.http_port)
+    said = refused(httpd, "CFOriginValidity", "90", "365")
+    assert said.count("httpd.conf:") >= 2
+
+
+def test_a_vhost_that_says_cforigin_itself_needs_a_name(httpd):
+    httpd.vhost(None, "CFOrigin on")
+    refused(httpd, "ServerName", "httpd.conf:")
+
+
+@pytest.mark.parametrize("line", ["CFOriginHostnames a.example.com"])
+def test_hostnames_belong_in_a_vhost(httpd, line):
+    httpd.managed(NAME)
+    httpd.server(line)
+    refused(httpd, "CFOriginHostnames", "VirtualHost")
+
+
+SERVER_ONLY = ["CFOriginCertificate x *.example.com",
+               "CFOriginStartupWait 5s", "CFOriginReload auto",
+               "CFOriginReloadInterval 60s", "CFOriginStoreDir /tmp/x",
+               "CFOriginNotifyCommand /bin/true", "CFOriginRevoke off",
+               "CFOriginAPI https://api.cloudflare.com/client/v4",
+               "CFOriginAPICAFile /tmp/x", "CFOriginProxy http://p:1",
+               "CFOriginMaxConcurrent 4", "CFOriginCARootFile /tmp/x",
+               "CFOriginLibexecDir /tmp/x", "CFOriginUser root"]
+
+
+@pytest.mark.parametrize("line", SERVER_ONLY)
+def test_the_servers_own_settings_are_refused_in_a_vhost(httpd, line):
+    httpd.vhost(NAME, "CFOrigin on", line)
+    refused(httpd, line.split()[0], "<VirtualHost>")
+
+
+def test_a_directive_in_htaccess_is_a_500_with_httpds_own_line(httpd):
+    httpd.managed(NAME)
+    httpd.start()
+    htaccess = httpd.root / "htdocs/.htaccess"
+    htaccess.write_text("CFOrigin on\n")
+    assert httpd.get(NAME).status == 500
+    httpd.expect(r"htaccess: CFOrigin not allowed here")
+
+
+def test_no_token_file_is_told(httpd):
+    del httpd.directives["CFOriginTokenFile"]
+    httpd.managed(NAME)
+    passed, said = httpd.configtest()
+    assert not passed
+    assert "CFOriginTokenFile" in said
+
+
+# -- faults of the surroundings ---------------------------------------------
+
+def token_missing(httpd):
+    httpd.directives["CFOriginTokenFile"] = httpd.root / "no-token"
+    return "CFOriginTokenFile", "no-token"
+
+
+def token_empty(httpd):
+    httpd.token_file.write_text("  \n")
+    return "CFOriginTokenFile", "empty"
+
+
+def token_group_readable(httpd):
+    httpd.token_file.chmod(0o640)
+    return "CFOriginTokenFile", "chmod"
+
+
+def token_is_a_directory(httpd):
+    (httpd.root / "folder").mkdir(mode=0o700)
+    httpd.directives["CFOriginTokenFile"] = httpd.root / "folder"
+    return "CFOriginTokenFile", "folder"
+
+
+def token_is_an_origin_ca_key(httpd):
+    httpd.write_token("token", "v1.0-" + "0123456789abcdef" * 9)
+    return "CFOriginTokenFile", "2026-09-30"
+
+
+def issuer_missing(httpd):
+    (httpd.root / "libexec/cforigin-issuer").unlink()
+    return "CFOriginLibexecDir", "cforigin-issuer"
+
+
+def keeper_missing(httpd):
+    (httpd.root / "libexec/cforigin-keeper").unlink()
+    return "CFOriginLibexecDir", "cforigin-keeper"
+
+
+def issuer_not_executable(httpd):
+    (httpd.root / "libexec/cforigin-issuer").chmod(0o644)
+    return "CFOriginLibexecDir", "cforigin-issuer"
+
+
+def roots_missing(httpd):
+    httpd.directives["CFOriginCARootFile"] = httpd.root / "no-roots.pem"
+    return "CFOriginCARootFile", "no-roots.pem"
+
+
+def roots_are_rubbish(httpd):
+    (httpd.root / "rubbish.pem").write_text("rubbish\n")
+    httpd.directives["CFOriginCARootFile"] = httpd.root / "rubbish.pem"
+    return "CFOriginCARootFile", "rubbish.pem"
+
+
+def api_ca_missing(httpd):
+    httpd.directives["CFOriginAPICAFile"] = httpd.root / "no-ca.pem"
+    return "CFOriginAPICAFile", "no-ca.pem"
+
+
+def store_is_a_file(httpd):
+    httpd.store.write_text("a file\n")
+    return "CFOriginStoreDir", "store"
+
+
+FAULTS = [token_missing, token_empty, token_group_readable,
+          token_is_a_directory, token_is_an_origin_ca_key, issuer_missing,
+          keeper_missing, issuer_not_executable, roots_missing,
+          roots_are_rubbish, api_ca_missing, store_is_a_file]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[f.__name__ for f in FAULTS])
+def test_a_fault_of_the_surroundings_is_an_error_at_configtest_alone(
+        httpd, cloudflare, fault):
+    httpd.managed(NAME)
+    httpd.vhost("plain.example.com", tls=False, port=httpd.http_port)
+    words = fault(httpd)
+    passed, said = httpd.configtest()
+    assert not passed
+    for word in words:
+        assert word in said, said
+    # a start survives: 503 there, and the log says why
+    httpd.start()
+    assert httpd.get(NAME, verify=False).status == 503
+    httpd.graceful()
+    assert httpd.get(NAME, verify=False).status == 503
+    assert not cloudflare.creates()
+    httpd.expect(r"cforigin:(error|warn|crit)")
+
+
+def test_a_fault_of_the_surroundings_does_not_hinder_a_stop(httpd):
+    httpd.managed(NAME)
+    httpd.start()
+    httpd.token_file.chmod(0o644)
+    httpd.tolerate("cforigin:")
+    done = httpd.run("-k", "stop")
+    assert done.returncode == 0, done.stderr
+    waiting.until(lambda: not httpd.is_running(), "stop", 5)
+
+
+def test_an_api_ca_file_that_the_issuers_user_cannot_read_is_told(
+        httpd, cloudflare):
+    copy = httpd.root / "private-ca.pem"
+    shutil.copy(cloudflare.api_ca, copy)
+    copy.chmod(0o600 if os.geteuid() == 0 else 0)
+    httpd.directives["CFOriginAPICAFile"] = copy
+    httpd.managed(NAME)
+    passed, said = httpd.configtest()
+    assert not passed
+    assert "CFOriginAPICAFile" in said and "private-ca.pem" in said
+
+
+# -- what is good stays good ------------------------------------------------
+
+GOOD = ["CFOriginValidity 7", "CFOriginRequestType origin-rsa",
+        "CFOriginRequestType origin-rsa origin-ecc",
+        "CFOriginRenewMode manual", "CFOriginRenewWindow 33%",
+        "CFOriginRenewWindow 12h", "CFOriginWarnWindow 0",
+        "CFOriginZoneID 0123456789abcdef0123456789abcdef",
+        "CFOriginStartupWait 0", "CFOriginStartupWait 60s",
+        "CFOriginReload off", "CFOriginReloadInterval 90s",
+        "CFOriginNotifyCommand \"/bin/true with words\"",
+        "CFOriginRevoke superseded", "CFOriginProxy http://127.0.0.1:3128",
+        "CFOriginMaxConcurrent 256"]
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_a_good_value_passes(httpd, line):
+    httpd.managed(NAME)
+    httpd.server(line)
+    passed, said = httpd.configtest()
+    assert passed, said
+
+
+def test_a_vhost_overrides_what_it_inherits(httpd, cloudflare):
+    httpd.server("CFOriginValidity 90", "CFOriginRequestType origin-rsa")
+    httpd.managed("a.example.com")
+    httpd.vhost("b.example.com", "CFOrigin on", "CFOriginValidity 365",
+                "CFOriginRequestType origin-ecc")
+    httpd.start()
+    asked = {c["body"]["hostnames"][0]:
+             (c["body"]["requested_validity"], c["body"]["request_type"])
+             for c in cloudflare.creates()}
+    assert asked == {"a.example.com": (90, "origin-rsa"),
+                     "b.example.com": (365, "origin-ecc")}
+
+
+def test_cforigin_off_in_a_vhost_switches_off_what_it_inherits(
+        httpd, cloudflare):
+    httpd.server("CFOrigin on")
+    httpd.vhost("a.example.com")
+    pairs.self_signed(httpd.root / "b.pem", httpd.root / "b.key",
+                      ["b.example.com"])
+    httpd.vhost("b.example.com", "CFOrigin off",
+                f"SSLCertificateFile {httpd.root}/b.pem",
+                f"SSLCertificateKeyFile {httpd.root}/b.key")
+    httpd.start()
+    assert [c["body"]["hostnames"] for c in cloudflare.creates()] \
+        == [["a.example.com"]]
+    assert httpd.get("b.example.com", verify=False).sha256 \
+        == pairs.sha256(httpd.root / "b.pem")
+
+
+def test_without_mod_ssl_its_directives_stay_unknown(httpd):
+    """Our note of SSLEngine must not hide that nobody acts on it."""
+    httpd.managed(NAME)
+    text = "\n".join(line for line in httpd.text().splitlines()
+                     if "ssl_module" not in line
+                     and "SSLSessionCache" not in line
+                     and "socache" not in line)
+    httpd.config.write_text(text)
+    done = httpd.run("-t", configure=False)
+    assert done.returncode != 0
+    assert "SSLEngine" in done.stderr
+
+
+EXAMPLES = sorted((TOP / "conf-examples").glob("*.conf"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[e.name for e in EXAMPLES])
+def test_each_example_of_conf_examples_passes(httpd, example):
+    """As shipped, but for the places that only an installed system has."""
+    text = example.read_text()
+    tokens = httpd.root / "etc-cforigin"
+    tokens.mkdir()
+    for name in ("token", "token-shop"):
+        httpd.write_token(f"etc-cforigin/{name}", "0123456789")
+    text = text.replace("/etc/apache2/cforigin/", f"{tokens}/")
+    text = text.replace("/etc/ssl/certs/", f"{httpd.root}/")
+    text = text.replace("/etc/ssl/private/", f"{httpd.root}/")
+    text = text.replace("/var/www/html", f"{httpd.root}/htdocs")
+    del httpd.directives["CFOriginTokenFile"]
+    if "CFOriginTokenFile" not in text:
+        httpd.directives["CFOriginTokenFile"] = tokens / "token"
+    httpd.server(text)
+    passed, said = httpd.configtest()
+    assert passed, said
+    if example.name != "cforigin.conf":
+        assert "missing" in httpd.dump()
+
+
+def test_the_load_file_loads_the_module(httpd):
+    line = (TOP / "conf-examples/cforigin.load").read_text()
+    assert "LoadModule cforigin_module" in line
+    assert line.strip().endswith("/mod_cforigin.so")

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many vhosts: limited by the API's answers, not by us."""
+
+import time
+
+import waiting
+
+
+def test_25_services_run_on_one_certificate(httpd, cloudflare):
+    names = [f"service{i}.apps.example.org" for i in range(25)]
+    httpd.server("CFOriginCertificate apps *.apps.example.org")
+    httpd.managed(*names)
+    httpd.start()
+    assert len({httpd.get(name).sha256 for name in names}) == 1
+    (create,) = cloudflare.creates()
+    assert create["body"]["hostnames"] == ["*.apps.example.org"]
+    httpd.graceful()
+    assert len(cloudflare.creates()) == 1
+
+
+def test_100_vhosts_are_served_by_one_cold_start(httpd, cloudflare):
+    names = [f"n{i}.example.com" for i in range(100)]
+    httpd.server("CFOriginStartupWait 60s")
+    httpd.managed(*names)
+    httpd.start(60)
+    for name in names[::9]:
+        assert httpd.get(name).names == [name]
+    assert len(cloudflare.creates()) == 100
+    assert httpd.generations() == 1
+
+
+def test_never_more_than_the_limit_in_flight(httpd, cloudflare):
+    cloudflare.delay(0.2)
+    httpd.server("CFOriginStartupWait 60s", "CFOriginMaxConcurrent 3")
+    httpd.managed(*[f"n{i}.example.com" for i in range(12)])
+    began = time.monotonic()
+    httpd.start(60)
+    assert cloudflare.most_at_once() <= 3
+    assert time.monotonic() - began > 12 / 3 * 0.2
+
+
+def test_connections_are_kept_alive(httpd, cloudflare):
+    httpd.server("CFOriginStartupWait 60s", "CFOriginMaxConcurrent 4")
+    httpd.managed(*[f"n{i}.example.com" for i in range(24)])
+    httpd.start(60)
+    assert len(cloudflare.connections()) <= 4
+
+
+def test_rsa_keys_stream_to_the_issuer_while_others_are_made(
+        httpd, cloudflare):
+    """The first POST does not wait for the last key."""
+    httpd.server("CFOriginStartupWait 60s",
+                 "CFOriginRequestType origin-rsa")
+    httpd.managed(*[f"n{i}.example.com" for i in range(24)])
+    httpd.start(90)
+    times = sorted(c["time"] for c in cloudflare.creates())
+    assert len(times) == 24
+    assert times[-1] - times[0] > 0.15 / waiting.PATIENCE

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SSLCertificateFile lines: files that do not exist yet, files that do."""
+
+import pytest
+
+import pairs
+import waiting
+from conftest import MPMS
+from tls import ECDSA_ONLY, RSA_ONLY
+
+SSL_LINES = ["SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1"]
+
+
+def target_lines(folder, name="origin"):
+    return [f"SSLCertificateFile {folder}/{name}.pem",
+            f"SSLCertificateKeyFile {folder}/{name}.key"]
+
+
+@pytest.fixture
+def folder(httpd):
+    path = httpd.root / "etc"
+    path.mkdir(mode=0o755)
+    return path
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_the_common_configuration_plus_cforigin_on_works(httpd, folder):
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder),
+                *SSL_LINES)
+    httpd.start()
+    answer = httpd.get("a.example.com")
+    assert answer.status == 200
+    certificate, key = folder / "origin.pem", folder / "origin.key"
+    assert certificate.stat().st_mode & 0o777 == 0o644
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert pairs.sha256(certificate) == answer.sha256
+    assert pairs.belong_together(certificate, key)
+
+
+def test_the_site_stays_when_the_module_goes(httpd, folder):
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder),
+                *SSL_LINES)
+    httpd.start()
+    served = httpd.get("a.example.com").sha256
+    httpd.stop()
+    httpd.with_module = False
+    httpd.start()
+    assert httpd.get("a.example.com").sha256 == served
+
+
+def test_configtest_on_files_that_are_not_there_yet_writes_nothing(
+        httpd, folder, cloudflare):
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder))
+    before = httpd.tree()
+    passed, said = httpd.configtest()
+    assert passed, said
+    assert httpd.tree() == before
+    assert not cloudflare.calls()
+
+
+def test_an_unmanaged_vhost_keeps_mod_ssls_own_error(httpd, folder):
+    httpd.managed("a.example.com")
+    httpd.vhost("b.example.com", *target_lines(folder))
+    passed, said = httpd.configtest()
+    assert not passed
+    assert "SSLCertificateFile: file '" in said
+    assert "does not exist or is empty" in said
+    assert "httpd.conf:" in said or "on line" in said
+
+
+def test_a_relative_target_is_below_the_server_root(httpd, folder):
+    httpd.vhost("a.example.com", "CFOrigin on",
+                "SSLCertificateFile etc/origin.pem",
+                "SSLCertificateKeyFile etc/origin.key")
+    httpd.start()
+    assert pairs.sha256(folder / "origin.pem") \
+        == httpd.get("a.example.com").sha256
+
+
+def test_one_file_holds_certificate_and_key(httpd, folder):
+    httpd.vhost("a.example.com", "CFOrigin on",
+                f"SSLCertificateFile {folder}/both.pem")
+    httpd.start()
+    both = folder / "both.pem"
+    assert both.stat().st_mode & 0o777 == 0o600
+    assert pairs.belong_together(both, both)
+    served = httpd.get("a.example.com").sha256
+    httpd.stop()
+    httpd.with_module = False
+    httpd.start()
+    assert httpd.get("a.example.com").sha256 == served
+
+
+def test_a_target_that_is_a_symbolic_link_stays_one(httpd, folder):
+    real = httpd.root / "real"
+    real.mkdir()
+    for name in ("origin.pem", "origin.key"):
+        (folder / name).symlink_to(real / name)
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder))
+    httpd.start()
+    assert (folder / "origin.pem").is_symlink()
+    assert pairs.sha256(real / "origin.pem") \
+        == httpd.get("a.example.com").sha256
+    assert (real / "origin.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_hand_edited_target_is_repaired_and_never_served(httpd, folder):
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder))
+    httpd.start()
+    served = httpd.get("a.example.com").sha256
+    httpd.stop()
+    key = folder / "origin.key"
+    key.write_text("not a key any more\n")
+    key.chmod(0o640)
+    httpd.tolerate("cforigin:")
+    httpd.start()
+    assert httpd.get("a.example.com").sha256 == served
+    waiting.until(lambda: pairs.belong_together(folder / "origin.pem", key),
+                  "repair of the target", 25)
+    assert key.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_target_that_cannot_be_written_is_said_once(httpd, cloudflare):
+    httpd.vhost("a.example.com", "CFOrigin on",
+                f"SSLCertificateFile {httpd.root}/no/such/dir/origin.pem",
+                f"SSLCertificateKeyFile {httpd.root}/no/such/dir/origin.key")
+    httpd.expect(r"no/such/dir")
+    httpd.start()
+    assert httpd.get("a.example.com").status == 200
+    httpd.graceful()
+    assert httpd.get("a.example.com").status == 200
+    assert len(cloudflare.creates()) == 1
+
+
+def test_vhosts_with_one_target_share_one_certificate(httpd, folder,
+                                                      cloudflare):
+    for name in ("a.example.com", "b.example.com", "c.example.net"):
+        httpd.vhost(name, "CFOrigin on", *target_lines(folder))
+    httpd.start()
+    (create,) = cloudflare.creates()
+    assert sorted(create["body"]["hostnames"]) \
+        == ["a.example.com", "b.example.com", "c.example.net"]
+    assert len({httpd.get(name).sha256 for name in
+                ("a.example.com", "b.example.com", "c.example.net")}) == 1
+
+
+def test_both_request_types_have_two_pairs_of_targets(httpd, folder):
+    httpd.vhost("a.example.com", "CFOrigin on",
+                "CFOriginRequestType origin-ecc origin-rsa",
+                *target_lines(folder, "ecc"), *target_lines(folder, "rsa"))
+    httpd.start()
+    for ciphers, name in ((ECDSA_ONLY, "ecc"), (RSA_ONLY, "rsa")):
+        assert httpd.get("a.example.com", ciphers=ciphers).sha256 \
+            == pairs.sha256(folder / f"{name}.pem")
+
+
+def test_another_cas_certificate_is_foreign_and_left_alone(
+        httpd, folder, cloudflare):
+    pairs.self_signed(folder / "origin.pem", folder / "origin.key",
+                      ["a.example.com"])
+    before = (folder / "origin.pem").read_bytes()
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder))
+    httpd.start()
+    answer = httpd.get("a.example.com", verify=False)
+    assert answer.sha256 == pairs.sha256(folder / "origin.pem")
+    assert answer.status == 200
+    assert (folder / "origin.pem").read_bytes() == before
+    assert not cloudflare.creates()
+    assert "foreign" in httpd.dump()
+
+
+def test_a_pair_made_by_hand_at_the_origin_ca_is_adopted(
+        httpd, folder, cloudflare):
+    cloudflare.issue_by_hand(folder / "origin.pem", folder / "origin.key",
+                             ["a.example.com", "*.a.example.com"],
+                             validity=365)
+    mine = len(cloudflare.creates())
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder))
+    httpd.start()
+    served = httpd.get("a.example.com").sha256
+    assert served == pairs.sha256(folder / "origin.pem")
+    assert len(cloudflare.creates()) == mine
+    waiting.until(lambda: (httpd.folder("a.example.com")
+                           / "current/cert.pem").exists(), "adoption", 25)
+    assert pairs.sha256(httpd.live("a.example.com") / "cert.pem") == served
+    httpd.graceful()
+    assert httpd.get("a.example.com").sha256 == served
+    assert len(cloudflare.creates()) == mine
+
+
+def test_a_pair_made_by_hand_that_lacks_a_name_is_replaced(
+        httpd, folder, cloudflare):
+    cloudflare.issue_by_hand(folder / "origin.pem", folder / "origin.key",
+                             ["a.example.com"], validity=365)
+    mine = len(cloudflare.creates())
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder),
+                aliases=["b.example.com"])
+    httpd.tolerate("cforigin:warn")
+    httpd.start()
+    assert httpd.get("b.example.com").status == 200
+    assert len(cloudflare.creates()) == mine + 1
+    assert sorted(pairs.names(folder / "origin.pem")) \
+        == ["a.example.com", "b.example.com"]
