@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Request in, answer out: what the API says to whom.
 
-`open_call` finds route and token, `answer` does the work or refuses it with
-the code, status and envelope of the real API. No sockets, no faults, no
-clock of its own. Certificates live in a Shelf (shelf.py).
+`answer` does the work or refuses it with the code, status and envelope of
+the real API. No sockets, no faults, no clock of its own. Certificates are
+kept by a Shelf (shelf.py).
 """
 import base64
 import binascii
-import json
 import re
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,107 +15,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 import accounts
 import ca
 import names
+from calls import AUTHORIZATION, PREFIX, ROUTES, Refusal, Reply, gateway
 
-PREFIX = "/client/v4"
 VALIDITIES = (7, 30, 90, 365, 730, 1095, 5475)
 REQUEST_TYPES = ("origin-rsa", "origin-ecc", "keyless-certificate")
 MAX_HOSTNAMES = 200
-AUTHORIZATION = re.compile(r"Bearer ([A-Za-z0-9_-]{20,200})\Z")
 CSR_PEM = re.compile(
     r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n([A-Za-z0-9+/=\s]*?)"
     r"-----END \1-----")
-
-ROUTES = (
-    # (path, {method: op}); one group at most, the id
-    (re.compile(r"/certificates\Z"), {"POST": "create", "GET": "list"}),
-    (re.compile(r"/certificates/([^/]+)\Z"),
-     {"GET": "get", "DELETE": "revoke"}),
-    (re.compile(r"/zones\Z"), {"GET": "zones"}),
-    (re.compile(r"/zones/([0-9a-f]{32})\Z"), {"GET": "zone"}),
-    (re.compile(r"/user/tokens/verify\Z"), {"GET": "verify"}),
-    (re.compile(r"/accounts/([0-9a-f]{32})/tokens/verify\Z"),
-     {"GET": "verify"}),
-)
-OPS = ("create", "list", "get", "revoke", "zones", "zone", "verify", "other")
-
-
-@dataclass
-class Call:
-    """One request, as far as it is understood before it is answered."""
-    method: str
-    path: str
-    query: dict
-    headers: dict
-    body: bytes
-    op: str = "other"
-    id: str = None
-    token: object = None
-    data: object = None
-    hostnames: list = field(default_factory=list)
-
-
-@dataclass
-class Reply:
-    """`doc` is rendered as JSON unless a fault puts a `body` in its place."""
-    status: int
-    doc: object = None
-    headers: dict = field(default_factory=dict)
-    body: bytes = None
-    content_type: str = "application/json"
-
-    @property
-    def code(self):
-        if isinstance(self.doc, dict):
-            for error in self.doc.get("errors") or ():
-                return error.get("code")
-        return None
-
-
-class Refusal(Exception):
-    """`whole`: with the empty fields that the gateway adds and the Origin
-    CA service leaves out."""
-
-    def __init__(self, status, code, message, chain=None, whole=False):
-        super().__init__(message)
-        error = {"code": code, "message": message}
-        if chain:
-            error["error_chain"] = [{"code": chain[0], "message": chain[1]}]
-        doc = {"success": False, "errors": [error]}
-        if whole:
-            doc.update(messages=[], result=None)
-        self.reply = Reply(status, doc)
-
-
-def _gateway(status, code, message, chain=None):
-    return Refusal(status, code, message, chain, whole=True)
-
-
-def open_call(world, method, target, headers, body):
-    """Never refuses: what is not understood is op "other" or no token."""
-    parts = urlsplit(target)
-    call = Call(method, parts.path, dict(parse_qsl(
-        parts.query, keep_blank_values=True)), headers, body)
-    if parts.path.startswith(PREFIX + "/"):
-        for pattern, ops in ROUTES:
-            match = pattern.match(parts.path[len(PREFIX):])
-            if match and method in ops:
-                call.op = ops[method]
-                call.id = unquote(match.group(1)) if match.groups() else None
-    match = AUTHORIZATION.match(headers.get("authorization", ""))
-    if match:
-        call.token = world.by_text.get(match.group(1))
-    if call.op == "create":
-        _read_body(call)
-    return call
-
-
-def _read_body(call):
-    try:
-        call.data = json.loads(call.body)
-        wanted = call.data.get("hostnames")
-        call.hostnames = [h for h in wanted if isinstance(h, str)]
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        pass
 
 
 class Api:
@@ -142,9 +46,9 @@ class Api:
         rest = call.path[len(PREFIX):]
         if call.path.startswith(PREFIX + "/") and any(
                 pattern.match(rest) for pattern, _ in ROUTES):
-            raise _gateway(405, 7001, "Method %s not available for that URI."
+            raise gateway(405, 7001, "Method %s not available for that URI."
                            % call.method)
-        raise _gateway(404, 7003, "No route for the URI")
+        raise gateway(404, 7003, "No route for the URI")
 
     def _check_token(self, call):
         service = call.path.startswith(PREFIX + "/certificates")
@@ -154,18 +58,18 @@ class Api:
             raise Refusal(403, 1001, "Request had no Authorization header",
                           whole=not service)
         if not AUTHORIZATION.match(given):
-            raise _gateway(400, 6003, "Invalid request headers",
+            raise gateway(400, 6003, "Invalid request headers",
                            (6111, "Invalid format for Authorization header"))
         if call.op == "verify":
             own = call.path.startswith(PREFIX + "/accounts/")
             if token is None or (token.kind == "account") != own or (
                     own and call.id != self.account(token)["id"]):
-                raise _gateway(401, 1000, "Invalid API Token")
+                raise gateway(401, 1000, "Invalid API Token")
             return
         if token is None or token.status != "active":
             raise self._not_you(service)
         if token.refusal == "ip_filtered":
-            raise _gateway(403, 9109, "Cannot use the access token from "
+            raise gateway(403, 9109, "Cannot use the access token from "
                            "location: 127.0.0.1")
         if call.op in ("create", "revoke") \
                 and token.refusal == "not_authorized":
@@ -174,14 +78,14 @@ class Api:
         right = "zones" if call.op == "zone" else call.op
         if right not in token.may:
             if right == "zones":
-                raise _gateway(403, 0, "Actor 'com.cloudflare.api.token.%s' "
+                raise gateway(403, 0, "Actor 'com.cloudflare.api.token.%s' "
                                "requires permission 'com.cloudflare.api."
                                "account.zone.list' to list zones" % token.id)
             raise self._not_you(service)
 
     @staticmethod
     def _not_you(service):
-        return _gateway(400 if service else 403, 10000,
+        return gateway(400 if service else 403, 10000,
                         "Authentication error")
 
     # ---- certificates
@@ -404,6 +308,6 @@ class Api:
         if text is None:
             return default
         if not text.isdigit() or not least <= int(text) <= most:
-            raise _gateway(400, 6003, "Invalid request: %s must be a number "
+            raise gateway(400, 6003, "Invalid request: %s must be a number "
                            "from %d to %d" % (name, least, most))
         return int(text)

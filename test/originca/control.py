@@ -10,6 +10,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import time
 import urllib.error
@@ -46,6 +47,7 @@ class OriginCA:
 
     def stop(self):
         if self.process and self.process.poll() is None:
+            self.thaw()
             self.process.terminate()
             try:
                 self.process.wait(5)
@@ -81,6 +83,13 @@ class OriginCA:
     def reset(self):
         """Empty ledger and script, settings back to the defaults."""
         return self._call("/reset", None)
+
+    def freeze(self):
+        """From now on it takes connections and says nothing at all."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
 
     # ---- looking
 

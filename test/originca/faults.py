@@ -10,12 +10,12 @@ import json
 import random
 
 import mutations
-from api import OPS, Reply
 from bodies import BODIES
+from calls import OPS, Reply
 
 MATCH = {"op", "hostname", "token", "nth", "probability", "serial"}
 DO = {"error", "preset", "rate_limit", "body", "status", "content_type",
-      "issue", "delay", "hang", "drip", "cut", "close", "redirect",
+      "issue", "delay", "hang", "drip", "cut", "close", "reset", "redirect",
       "interim", "garbage", "date_skew", "headers", "ratelimit",
       "certificate", "result", "drop", "style", "chunked", "keep_alive",
       "drop_after"}

@@ -7,6 +7,8 @@ nothing of the API. A subclass gives `serve`, which answers one request and
 says whether the connection lives on.
 """
 import asyncio
+import socket
+import struct
 from urllib.parse import parse_qsl, urlsplit
 
 MAX_HEAD = 64 * 1024
@@ -65,6 +67,7 @@ class Connection(asyncio.Protocol):
         self.lost = asyncio.Event()
         self.room = asyncio.Event()
         self.room.set()
+        self.reset = False
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def data_received(self, data):
@@ -106,6 +109,13 @@ class Connection(asyncio.Protocol):
             return
         raise Lost()
 
+    def reset_on_close(self):
+        """The connection shall end with a RST and not with a goodbye."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                        struct.pack("ii", 1, 0))
+        self.reset = True
+
     async def _run(self):
         try:
             while True:
@@ -120,7 +130,10 @@ class Connection(asyncio.Protocol):
         except (Lost, ConnectionError):
             pass
         finally:
-            self.transport.close()
+            if self.reset:
+                self.transport.abort()
+            else:
+                self.transport.close()
 
     async def serve(self, request):
         raise NotImplementedError

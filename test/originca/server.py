@@ -13,7 +13,7 @@ import secrets
 import time
 
 import faults
-from api import Reply, open_call
+from calls import Reply, open_call
 from http1 import Connection, head
 from limits import Limits
 
@@ -75,6 +75,8 @@ class ApiConnection(Connection):
             await self.pause(site.latency + do.get("delay", 0))
             if do.get("hang"):
                 await self.pause(None)
+            if do.get("reset"):
+                self.reset_on_close()
             if do.get("close"):
                 return False
             alive = await self._send(reply, do, ray, request.keep_alive)
@@ -171,15 +173,17 @@ class ApiConnection(Connection):
         told = do.get("rate_limit")
         if told is not None:
             wait = told.get("retry_after", 1)
-            headers["Ratelimit"] = '"default";r=0;t=%d' % max(wait, 0)
-            headers["Retry-After"] = str(wait) \
-                if told.get("form") != "date" \
-                else email.utils.formatdate(now + wait, usegmt=True)
+            number = wait if isinstance(wait, (int, float)) else 0
+            headers["Ratelimit"] = '"default";r=0;t=%d' % max(number, 1)
+            if told.get("form") == "date":
+                wait = email.utils.formatdate(now + number, usegmt=True)
+            headers["Retry-After"] = wait
         if do.get("ratelimit"):
             headers["Ratelimit"] = '"default";r=%d;t=%d' % (
                 do["ratelimit"].get("r", 0), do["ratelimit"].get("t", 1))
         headers.update(reply.headers)
         headers.update(do.get("headers") or {})
+        # None takes a header away
         pairs = [(n, v) for n, v in headers.items() if v is not None]
         for cookie in ("__cflb", "__cfruid", "__cf_bm"):
             pairs.append(("Set-Cookie", "%s=%s; path=/; HttpOnly; Secure"
