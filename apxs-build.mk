@@ -4,6 +4,8 @@
 # Builds, tests, shows, installs mod_cforigin:  ./apxs-build.mk help
 #
 # Honoured: APXS= CC= CFLAGS= DESTDIR= BUILD= LIBEXECDIR= STOREDIR= DATADIR=
+# Reads from top to bottom: what this machine has, the programs, the tests,
+# the demo, installing.
 
 APXS   ?= $(firstword $(wildcard /usr/bin/apxs /usr/bin/apxs2 \
             /usr/local/apache2/bin/apxs) apxs)
@@ -14,13 +16,56 @@ CC     := gcc
 endif
 SHELL  := /bin/sh
 MAKEFLAGS += --no-builtin-rules
+SELF   := $(firstword $(MAKEFILE_LIST))
+
+# What building and testing need on Debian. When something is missing for
+# what was asked for, it is installed first, and this file read once more.
+BUILDPKGS := gcc libc6-dev apache2-bin apache2-dev libcurl4-openssl-dev \
+             libjansson-dev libidn2-dev libssl-dev
+DEMOPKGS  := python3 python3-cryptography
+TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
+             python3-pytest-timeout libcmocka-dev apache2-utils openssl \
+             $(if $(shell command -v node),,nodejs) \
+             $(if $(shell command -v npm),,npm)
+# .clang-format is judged by the version of Debian 12.
+TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14)
+
+GOALS     := $(or $(MAKECMDGOALS),all)
+NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
+             $(if $(filter deps unit check asan,$(GOALS)),$(TESTPKGS)) \
+             $(if $(filter demo,$(GOALS)),$(DEMOPKGS))
+MISSING   := $(strip $(if $(shell command -v dpkg-query),$(filter-out \
+             $(shell dpkg-query -W -f '$${db:Status-Status}/$${Package} ' \
+             $(NEED) 2>/dev/null | tr ' ' '\n' | sed -n 's,^installed/,,p'), \
+             $(NEED))))
+
+ifneq ($(MISSING),)
+ifneq ($(MAKE_RESTARTS),)
+$(error these packages are needed and could not be installed: $(MISSING))
+endif
+AS_ROOT   := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
+include $(BUILD)/packages.mk
+$(BUILD)/packages.mk: FORCE
+ifeq ($(AS_ROOT)$(filter 0,$(shell id -u)),)
+	@echo "Something is missing. As root, run:" >&2
+	@echo "    apt-get install $(MISSING)" >&2
+	@exit 1
+endif
+	@echo "== installing: $(MISSING)"
+	$(AS_ROOT) apt-get update -q
+	$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -q -y --no-install-recommends $(MISSING)
+	@mkdir -p $(@D)
+	@echo "# what was missing is installed" > $@
+FORCE:
+endif
 
 apxs    = $(shell $(APXS) -q $(1) 2>/dev/null)
 
 # Where an installed module finds its parts. Debian keeps helpers such as
 # suexec in /usr/lib/apache2; an httpd built from source in its bin.
 MODULEDIR  ?= $(call apxs,exp_libexecdir)
-DEBIAN     := $(wildcard /usr/share/apache2/apache2-maintscript-helper)
+DEBIAN     := $(wildcard /etc/debian_version)
 ifneq ($(and $(DEBIAN),$(filter /usr/bin/apxs%,$(APXS))),)
 LIBEXECDIR ?= /usr/lib/apache2
 STOREDIR   ?= /var/lib/apache2/cforigin
@@ -84,9 +129,84 @@ $(BUILD)/unit/%: $(BUILD)/obj/test/unit/%.o $(UNITOBJ)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ -lcmocka -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
 
+# The unit programs, then the e2e tests on a real httpd; ends with a line
+# "N passed, N failed". JOBS=1: one test at a time.
+JOBS   ?= auto
+
+check: all $(UNIT)
+	@BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
+	    $(UNIT)
+
+# The same with the address and undefined-behaviour sanitizers.
+ASAN   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+          -fno-sanitize-recover=undefined
+LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
+
+asan:
+	CFORIGIN_PRELOAD=$(LIBASAN) CFORIGIN_PATIENCE=4 \
+	    $(MAKE) -f $(SELF) BUILD=$(BUILD)/asan CFLAGS='$(ASAN)' check
+
+# Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
+demo: all
+	@BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
+
+deps:
+	@echo "everything that building and testing need is installed"
+
+CONFDIR = $(DESTDIR)/etc/apache2
+ROOTS  := conf-examples/origin_ca_rsa_root.pem \
+          conf-examples/origin_ca_ecc_root.pem
+
+install: all
+	install -d $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(LIBEXECDIR) \
+	    $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR)
+	install -m 644 $(BUILD)/mod_cforigin.so $(DESTDIR)$(MODULEDIR)
+	install -m 755 $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer \
+	    $(DESTDIR)$(LIBEXECDIR)
+	cat $(ROOTS) > $(DESTDIR)$(DATADIR)/origin_ca_roots.pem
+	chmod 644 $(DESTDIR)$(DATADIR)/origin_ca_roots.pem
+ifneq ($(and $(DEBIAN),$(filter /usr/bin/apxs%,$(APXS))),)
+	install -d $(CONFDIR)/mods-available
+	install -d -m 700 $(CONFDIR)/cforigin
+	install -m 644 conf-examples/cforigin.load $(CONFDIR)/mods-available
+	@new=conf-examples/cforigin.conf; \
+	old=$(CONFDIR)/mods-available/cforigin.conf; \
+	if [ -e $$old ] && ! cmp -s $$new $$old; then \
+	    install -m 644 $$new $$old.new; \
+	    echo "$$old was changed here and stays; the new one is $$old.new"; \
+	else install -m 644 $$new $$old; fi
+	@echo "Put the API token into /etc/apache2/cforigin/token (mode 0600)," \
+	    "then: a2enmod ssl cforigin"
+else
+	@echo "Add to httpd.conf:" \
+	    "LoadModule cforigin_module $(MODULEDIR)/mod_cforigin.so"
+endif
+
+# Leaves what may hold work of yours: the store, the tokens, a changed
+# cforigin.conf.
+uninstall:
+	rm -f $(DESTDIR)$(MODULEDIR)/mod_cforigin.so \
+	    $(DESTDIR)$(LIBEXECDIR)/cforigin-keeper \
+	    $(DESTDIR)$(LIBEXECDIR)/cforigin-issuer \
+	    $(DESTDIR)$(DATADIR)/origin_ca_roots.pem \
+	    $(CONFDIR)/mods-available/cforigin.load
+	@old=$(CONFDIR)/mods-available/cforigin.conf; \
+	cmp -s conf-examples/cforigin.conf $$old && rm -f $$old || true
+
+help:
+	@echo "./apxs-build.mk            build the module and its two programs"
+	@echo "./apxs-build.mk demo       see it work, without an account"
+	@echo "./apxs-build.mk check      all tests"
+	@echo "./apxs-build.mk unit       the unit tests alone"
+	@echo "./apxs-build.mk asan       all tests, with sanitizers"
+	@echo "./apxs-build.mk install    (as root; DESTDIR is honoured)"
+	@echo "./apxs-build.mk uninstall  leaves the store and your settings"
+	@echo "./apxs-build.mk deps       install what these need (Debian)"
+	@echo "./apxs-build.mk clean"
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit clean
+.PHONY: all unit check asan demo deps install uninstall help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
