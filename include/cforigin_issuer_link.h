@@ -22,6 +22,9 @@ typedef struct cfo_issuer_t cfo_issuer_t;
  * the pool that the request was sent with. */
 typedef void cfo_answer_fn(void *baton, const cfo_answer_t *answer);
 
+/** A line the issuer wrote to its stderr, made printable and cut. */
+typedef void cfo_said_fn(void *baton, const char *line);
+
 /**
  * Open the token file (refused when it is no regular file, empty, or group or
  * others can read it) and execute <libexec>/cforigin-issuer.
@@ -29,9 +32,11 @@ typedef void cfo_answer_fn(void *baton, const cfo_answer_t *answer);
  */
 cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
                                const cfo_account_t *account,
+                               cfo_said_fn *said, void *baton,
                                cfo_result_t *fault);
 
-/** Queue a request; its id is set here. */
+/** Queue a request; its id is set here. It is answered from here when the
+ * issuer is dead already: look first. */
 void cfo_issuer_ask(cfo_issuer_t *issuer, cfo_request_t *request,
                     apr_pool_t *p, cfo_answer_fn *answered, void *baton);
 
@@ -46,7 +51,14 @@ void cfo_issuer_events(cfo_issuer_t *issuer, const struct pollfd *fds, int n);
 /** 1 while the process lives. */
 int cfo_issuer_is_alive(const cfo_issuer_t *issuer);
 
-/** Close its stdin, wait at most a second, kill, reap. */
+/** Answer all that is outstanding with this failure (a create as lost), and
+ * end the process. */
+void cfo_issuer_give_up(cfo_issuer_t *issuer, const cfo_result_t *why);
+
+/** Close its stdin, so that it ends by itself. */
+void cfo_issuer_hang_up(cfo_issuer_t *issuer);
+
+/** Hang up, wait at most 0.3 s, kill, reap. Nothing is answered any more. */
 void cfo_issuer_stop(cfo_issuer_t *issuer);
 
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Starts another program with nothing but what it is given: its descriptors,
+ * its environment, default signal handlers. Used by the keeper for the issuer
+ * and for `httpd -t`. Whoever starts a child ends it and reaps it.
+ */
+#ifndef CFORIGIN_CHILD_H
+#define CFORIGIN_CHILD_H
+
+#include <sys/types.h>
+
+typedef struct cfo_child_t {
+    const char *path;        /* executed as it is, no PATH is searched */
+    const char *const *argv; /* ends with NULL */
+    char *const *envp;       /* ends with NULL */
+    const char *cwd;         /* or NULL: stay */
+    int fds[4];              /* become 0, 1, 2, 3; -1: not open in the child */
+} cfo_child_t;
+
+/**
+ * Returns when the program runs, or can't.
+ * @return 0 and *pid, or the system's error
+ */
+int cfo_child_start(const cfo_child_t *child, pid_t *pid);
+
+/**
+ * Wait for its end, at most ms milliseconds, then kill it; reaped on return.
+ * @param stop non-zero ends the waiting early; may be NULL
+ * @return the status as waitpid gives it, or -1 when it had to be killed
+ */
+int cfo_child_end(pid_t pid, int ms, const volatile int *stop);
+
+/** A pipe whose two ends are closed on exec; 0, or -1 with errno. */
+int cfo_child_pipe(int ends[2]);
+
+/** Milliseconds of a clock that only goes forward. */
+long cfo_child_clock(void);
+
+#endif

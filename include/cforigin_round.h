@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * A round of work in the keeper, and what its rooms share.
+ *
+ *   round.c   the story of a round, and its one loop
+ *   task.c    one certificate under way: which step follows which
+ *   disk.c    the steps that wait for the disk or a key; on worker threads
+ *   find.c    a create whose answer was lost: is the certificate there?
+ *   desk.c    one account: its issuer, its pauses
+ *
+ * All but disk.c runs on the main thread. A task and its pool belong to the
+ * worker while a job is queued, and to the main thread otherwise.
+ */
+#ifndef CFORIGIN_ROUND_H
+#define CFORIGIN_ROUND_H
+
+#include "cforigin_issuer_link.h"
+#include "cforigin_report.h"
+#include "cforigin_store_write.h"
+#include "cforigin_workers.h"
+
+/** Creates of one certificate in a round, lost answers included. */
+#define CFO_CREATES_MAX 3
+
+/** A round ends when nothing moved for this long. */
+#define CFO_STALL_MS 60000L
+
+struct apr_hash_t;
+
+/** The round in flight. */
+typedef struct cfo_keeper_t {
+    apr_pool_t *pool;
+    const cfo_round_t *round;
+    cfo_report_t *report;
+    cfo_workers_t *workers;
+    const cfo_roots_t *roots;
+    struct apr_hash_t *wanted; /* "<folder>/<type>" of every item */
+    struct cfo_desk_t *desks;  /* one an account, and one for no token */
+    int ndesks;
+    cfo_result_t fault; /* of the surroundings: every item fails with it */
+    int open;           /* tasks that are not done */
+    int installed;
+    long moved; /* when something last did, cfo_child_clock */
+    int targets_told;
+    struct apr_hash_t *told; /* task.c: how often a failure was logged */
+    const volatile int *stop;
+} cfo_keeper_t;
+
+/** One account and what waits for it. */
+typedef struct cfo_desk_t {
+    cfo_keeper_t *keeper;
+    const cfo_account_t *account; /* NULL: no CFOriginTokenFile is set */
+    cfo_issuer_t *issuer;         /* started when first needed */
+    cfo_result_t fault;           /* why nothing can be asked any more */
+    cfo_account_state_t state;
+    int succeeded;
+    apr_array_header_t *queue[CFO_REQUEST_TYPES]; /* cfo_item_t * */
+    int next[CFO_REQUEST_TYPES];  /* the first that was not begun */
+    int ahead[CFO_REQUEST_TYPES]; /* begun and not yet answered */
+    int sequence;                 /* of lost answers and lists */
+    struct apr_hash_t *lookups;   /* find.c: hostname -> its zone */
+    struct apr_hash_t *zones;     /* find.c: zone id -> its list */
+} cfo_desk_t;
+
+/** What a look into the store came to. */
+typedef enum {
+    CFO_LOOK_NOTHING = 0, /* a key has to be made */
+    CFO_LOOK_KEY,         /* pending: a key that was not asked for */
+    CFO_LOOK_ASKED,       /* pending: asked for, the answer never came */
+    CFO_LOOK_KEPT,        /* nothing to do after all */
+    CFO_LOOK_INSTALLED,   /* pending had the certificate, too: done */
+    CFO_LOOK_ADOPTED,     /* the targets' pair is in the store now */
+    CFO_LOOK_FAULT        /* result tells */
+} cfo_look_t;
+
+/** What becomes of pending/ when a try failed. */
+typedef enum {
+    CFO_PENDING_LEAVE = 0, /* as it is; `asked` still tells the truth */
+    CFO_PENDING_REFUSED,   /* the key may be asked for again */
+    CFO_PENDING_DROP       /* the next try makes another key */
+} cfo_pending_end_t;
+
+typedef struct cfo_note_t {
+    cfo_level_t level;
+    const char *text;
+    int target; /* a target's fault: told once a round */
+} cfo_note_t;
+
+/** One certificate under way. */
+typedef struct cfo_task_t {
+    cfo_keeper_t *keeper;
+    cfo_desk_t *desk;
+    const cfo_item_t *item;
+    apr_pool_t *p; /* its own allocator: workers use it, too */
+    const char *label;
+    const char *dir;  /* in the store */
+    int other_wanted; /* the other request type of its folder is wanted, too */
+    int is_ahead;     /* counted in desk->ahead */
+    cfo_job_t job;
+    apr_array_header_t *notes; /* cfo_note_t, from the worker */
+    cfo_result_t result;
+
+    cfo_look_t look;
+    cfo_reason_t reason;
+    int generation;
+    cfo_intent_t intent;
+    cfo_pem_t key, csr;
+
+    int creates;
+    int found;      /* the certificate came from a list */
+    int unsure;     /* an answer was lost, and looking wasn't possible */
+    int lost_at;    /* desk->sequence; a list asked for before is stale */
+    int own_lookup; /* its zone was looked up by its very name */
+    const char *certificate, *serial, *ray, *zone_id;
+
+    cfo_pending_end_t pending_end;
+    cfo_attempt_t attempt;
+} cfo_task_t;
+
+/* round.c */
+
+/** @return 1 when the round came to its end, 0 when it was ended */
+int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
+                  const volatile int *stop);
+
+/* task.c */
+
+void cfo_task_begin(cfo_desk_t *desk, const cfo_item_t *item);
+
+/** The item fails without a look at the store, which isn't ours now. */
+void cfo_task_refuse(cfo_keeper_t *keeper, const cfo_item_t *item,
+                     const cfo_result_t *result);
+
+/** What find.c came to. */
+typedef enum {
+    CFO_FIND_THERE, /* task->certificate and serial are set */
+    CFO_FIND_NOT,   /* it was never made */
+    CFO_FIND_CANT,  /* looking isn't possible: result tells why */
+    CFO_FIND_FAILED /* it may be, at another time */
+} cfo_find_t;
+void cfo_task_found(cfo_task_t *task, cfo_find_t found,
+                    const cfo_result_t *result);
+
+/* find.c */
+
+/** Look for the certificate of the pending key; answers cfo_task_found. */
+void cfo_find(cfo_task_t *task);
+
+/* desk.c */
+
+void cfo_desk_open(cfo_desk_t *desk, cfo_keeper_t *keeper,
+                   const cfo_account_t *account);
+
+/** 1 when the account can be asked now; else *why. Starts the issuer. */
+int cfo_desk_ready(cfo_desk_t *desk, apr_pool_t *p, cfo_result_t *why);
+
+/** An answer came: what it says of the whole account. */
+void cfo_desk_learn(cfo_desk_t *desk, const cfo_answer_t *answer);
+
+/** At the end: the issuer is let go, a success is noted. */
+void cfo_desk_close(cfo_desk_t *desk);
+
+/* disk.c: on worker threads, with the task as their baton */
+
+void cfo_disk_look(void *task);    /* -> look */
+void cfo_disk_make(void *task);    /* -> result: key, CSR, intent on disk */
+void cfo_disk_install(void *task); /* -> result, generation */
+void cfo_disk_settle(void *task);  /* after a failure */
+
+/* reload_check.c */
+
+/** Run reload_argv and tell what came of it. */
+void cfo_reload_check(cfo_keeper_t *keeper);
+
+#endif

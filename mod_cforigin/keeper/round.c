@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * A round of work, read from top to bottom in cfo_round_run: store, lock,
+ * certificates, accounts, reload check. Between them one loop polls whatever
+ * can make something move. What happens to one certificate is in task.c.
+ */
+#include "cforigin_round.h"
+#include "cforigin_child.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* A signal may come just before a poll: it is not slept over. */
+#define POLL_MS 100
+
+static const cfo_item_t *item_at(const cfo_round_t *round, int i)
+{
+    return APR_ARRAY_IDX(round->items, i, const cfo_item_t *);
+}
+
+/* 1. The store is there, can be written, and is ours for this round. */
+static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
+{
+    const cfo_round_t *round = keeper->round;
+    cfo_result_t result = cfo_store_prepare(keeper->pool, round->store);
+    apr_status_t rv;
+    char word[120];
+
+    if (result.kind != CFO_OK)
+        return result;
+    rv = cfo_store_lock(keeper->pool, round->store,
+                        apr_time_now() + round->lock_wait,
+                        (volatile int *)(apr_uintptr_t)keeper->stop, lock);
+    if (rv == APR_SUCCESS)
+        return cfo_result_ok();
+    if (APR_STATUS_IS_TIMEUP(rv))
+        return cfo_result_make(keeper->pool, CFO_LOCAL,
+                               "%s: the store's lock is held by another "
+                               "server",
+                               round->store);
+    return cfo_result_make(keeper->pool, CFO_LOCAL,
+                           "%s/lock can't be locked: %s", round->store,
+                           apr_strerror(rv, word, sizeof(word)));
+}
+
+/* Without the store nothing can be kept of it: the parent is told, no more. */
+static void refuse_all(cfo_keeper_t *keeper, const cfo_result_t *why)
+{
+    for (int i = 0; i < keeper->round->items->nelts; i++)
+        cfo_task_refuse(keeper, item_at(keeper->round, i), why);
+}
+
+/* 2. Without roots no certificate can be checked, so none is asked for. */
+static void read_roots(cfo_keeper_t *keeper)
+{
+    const char *path = keeper->round->ca_root_file;
+    cfo_pem_t text;
+    apr_status_t rv = cfo_store_read_file(keeper->pool, path, &text);
+    char word[120];
+
+    if (rv != APR_SUCCESS)
+        keeper->fault = cfo_result_make(
+            keeper->pool, CFO_LOCAL, "CFOriginCARootFile %s can't be read: %s",
+            path, apr_strerror(rv, word, sizeof(word)));
+    else if (!(keeper->roots =
+                   cfo_pki_roots(keeper->pool, text.data, text.len)))
+        keeper->fault = cfo_result_make(
+            keeper->pool, CFO_LOCAL,
+            "CFOriginCARootFile %s holds no certificates", path);
+}
+
+/* 3. Every item waits at the desk of its account. */
+static void seat(cfo_keeper_t *keeper)
+{
+    const cfo_round_t *round = keeper->round;
+    int n = round->accounts->nelts;
+
+    keeper->ndesks = n + 1;
+    keeper->desks =
+        apr_pcalloc(keeper->pool, (apr_size_t)(n + 1) * sizeof(cfo_desk_t));
+    for (int i = 0; i <= n; i++)
+        cfo_desk_open(
+            &keeper->desks[i], keeper,
+            i < n ? &APR_ARRAY_IDX(round->accounts, i, const cfo_account_t)
+                  : NULL);
+    for (int i = 0; i < round->items->nelts; i++) {
+        const cfo_item_t *item = item_at(round, i);
+        const cfo_wanted_t *wanted = &item->wanted;
+        int desk = wanted->account < 0 ? n : wanted->account;
+        const char *key =
+            apr_pstrcat(keeper->pool, wanted->folder, "/",
+                        cfo_request_type_word(wanted->request_type), NULL);
+
+        APR_ARRAY_PUSH(keeper->desks[desk].queue[wanted->request_type],
+                       const cfo_item_t *) = item;
+        apr_hash_set(keeper->wanted, key, APR_HASH_KEY_STRING, item);
+    }
+}
+
+/* 4. Nothing is begun that can't be asked for soon. Each type has its own
+ * measure, so that RSA keys, which take long, hold up nothing else. */
+static void begin_some(cfo_keeper_t *keeper)
+{
+    int limit = 2 * keeper->round->max_concurrent;
+
+    for (int i = 0; i < keeper->ndesks; i++)
+        for (int type = 0; type < CFO_REQUEST_TYPES; type++) {
+            cfo_desk_t *desk = &keeper->desks[i];
+
+            while (desk->ahead[type] < limit &&
+                   desk->next[type] < desk->queue[type]->nelts)
+                cfo_task_begin(desk, APR_ARRAY_IDX(desk->queue[type],
+                                                   desk->next[type]++,
+                                                   const cfo_item_t *));
+        }
+}
+
+/* Nothing moved for a minute. What was asked fails as transient, and so does
+ * the rest; when not even that moves anything, the round is at its end. */
+static int stalled(cfo_keeper_t *keeper)
+{
+    if (cfo_child_clock() - keeper->moved < CFO_STALL_MS)
+        return 0;
+    if (keeper->fault.kind != CFO_OK)
+        return 1;
+    keeper->moved = cfo_child_clock();
+    keeper->fault =
+        cfo_result_make(keeper->pool, CFO_TRANSIENT, "nothing moved for %ld s",
+                        CFO_STALL_MS / 1000);
+    for (int i = 0; i < keeper->ndesks; i++)
+        if (keeper->desks[i].issuer)
+            cfo_issuer_hang_up(keeper->desks[i].issuer);
+    for (int i = 0; i < keeper->ndesks; i++)
+        if (keeper->desks[i].issuer)
+            cfo_issuer_give_up(keeper->desks[i].issuer, &keeper->fault);
+    return 0;
+}
+
+/* One look at everything that can move. 0 when the round has to end. */
+static int move(cfo_keeper_t *keeper, struct pollfd *fds)
+{
+    int n = 2;
+    int at[1 + keeper->ndesks];
+
+    fds[0] = (struct pollfd){.fd = cfo_workers_fd(keeper->workers),
+                             .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = STDOUT_FILENO,
+                             .events = cfo_report_poll(keeper->report)};
+    for (int i = 0; i < keeper->ndesks; i++) {
+        at[i] = n;
+        if (keeper->desks[i].issuer)
+            n += cfo_issuer_poll(keeper->desks[i].issuer, fds + n);
+    }
+    at[keeper->ndesks] = n;
+    if (poll(fds, (nfds_t)n, POLL_MS) < 0)
+        return errno == EINTR;
+    if (!cfo_report_write(keeper->report, fds[1].revents))
+        return 0;
+    if (fds[0].revents)
+        cfo_workers_events(keeper->workers);
+    for (int i = 0; i < keeper->ndesks; i++)
+        if (keeper->desks[i].issuer)
+            cfo_issuer_events(keeper->desks[i].issuer, fds + at[i],
+                              at[i + 1] - at[i]);
+    return 1;
+}
+
+static int work(cfo_keeper_t *keeper)
+{
+    struct pollfd *fds = apr_pcalloc(
+        keeper->pool, (apr_size_t)(2 + 3 * keeper->ndesks) * sizeof(*fds));
+
+    keeper->moved = cfo_child_clock();
+    begin_some(keeper);
+    while (keeper->open > 0) {
+        if (*keeper->stop || !move(keeper, fds) || stalled(keeper))
+            return 0;
+        begin_some(keeper);
+    }
+    return 1;
+}
+
+/* Whoever wants us gone gets it within half a second. What is asked for stays
+ * in pending/; the threads end with the process. */
+static void abandon(cfo_keeper_t *keeper)
+{
+    for (int i = 0; i < keeper->ndesks; i++)
+        if (keeper->desks[i].issuer)
+            cfo_issuer_hang_up(keeper->desks[i].issuer);
+    if (getpgrp() == getpid())
+        kill(0, SIGTERM);
+    for (int i = 0; i < keeper->ndesks; i++)
+        if (keeper->desks[i].issuer)
+            cfo_issuer_stop(keeper->desks[i].issuer);
+}
+
+static int do_items(cfo_keeper_t *keeper)
+{
+    cfo_store_lock_t *lock = NULL;
+    cfo_result_t result = take_store(keeper, &lock);
+
+    if (*keeper->stop)
+        return 0;
+    if (result.kind != CFO_OK) {
+        refuse_all(keeper, &result);
+        return 1;
+    }
+    cfo_report_open_journal(keeper->report, keeper->round->store);
+    read_roots(keeper);
+    seat(keeper);
+    keeper->workers = cfo_workers_start(keeper->pool, keeper->open);
+    if (!keeper->workers) {
+        result = cfo_result_make(keeper->pool, CFO_LOCAL,
+                                 "no thread can be started");
+        refuse_all(keeper, &result);
+    }
+    else if (!work(keeper)) {
+        abandon(keeper);
+        return 0;
+    }
+    else
+        cfo_workers_stop(keeper->workers);
+    for (int i = 0; i < keeper->ndesks; i++)
+        cfo_desk_close(&keeper->desks[i]);
+    cfo_store_unlock(lock);
+    return 1;
+}
+
+int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
+                  const volatile int *stop)
+{
+    cfo_event_t done = {.kind = CFO_EVENT_DONE};
+    cfo_keeper_t keeper = {.pool = p, .round = round, .stop = stop};
+
+    keeper.report = cfo_report_make(p, fd);
+    keeper.fault = cfo_result_ok();
+    keeper.wanted = apr_hash_make(p);
+    keeper.told = apr_hash_make(p);
+    keeper.open = round->items->nelts;
+    if (keeper.open && !do_items(&keeper))
+        return 0;
+    if (round->reload_argv && (keeper.installed || !round->items->nelts))
+        cfo_reload_check(&keeper);
+    if (*stop)
+        return 0;
+    cfo_report_event(keeper.report, &done);
+    cfo_report_flush(keeper.report, stop);
+    return !*stop;
+}
