@@ -77,8 +77,9 @@ def set_settings(site, data):
 
 
 def _reset(site, _data):
+    """An empty ledger, no faults, the settings of the command line."""
     site.reset()
-    return {}
+    return set_settings(site, site.first)
 
 
 ENDPOINTS = {

@@ -31,6 +31,7 @@ class Site:
         self.limits = Limits()
         self.style = dict(STYLE)
         self.latency = self.clock_offset = 0.0
+        self.first = {}            # settings to go back to
 
     def now(self):
         return datetime.datetime.utcfromtimestamp(
@@ -39,7 +40,7 @@ class Site:
     def reset(self):
         self.ledger.clear()
         self.script.set([])
-        self.limits.forget()
+        self.limits = Limits()
         self.style = dict(STYLE)
         self.latency = self.clock_offset = 0.0
         for token in self.world.tokens.values():
