@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * When the issuer may call the API: what its headers say about waiting, the
+ * gate that holds the whole account, and the pauses between tries of one
+ * request. Pure: every function takes the times it works with.
+ *
+ * `now` is a clock that only goes forward, in microseconds; `wall` is the
+ * time of day.
+ */
+#ifndef CFORIGIN_PACE_H
+#define CFORIGIN_PACE_H
+
+#include "cforigin.h"
+
+/** A wait up to this long is sat out by the issuer itself; for a longer one
+ * everything that is queued is answered `rate-limited`. */
+#define CFO_PACE_SHORT apr_time_from_sec(5)
+
+/** Tries of one request, and how long after its first one it is given up. */
+#define CFO_PACE_TRIES 3
+#define CFO_PACE_PATIENCE apr_time_from_sec(60)
+
+/** The longest wait that is believed: what is longer is taken as this. */
+#define CFO_PACE_LONGEST (7 * 24 * 60 * 60)
+
+/**
+ * Retry-After: seconds, or an HTTP date (judged by the answer's own Date, so
+ * that a wrong clock here does not matter).
+ * @param date the Date header, or NULL
+ * @return seconds from 0 to CFO_PACE_LONGEST, -1 when value is NULL or rubbish
+ */
+int cfo_pace_retry_after(const char *value, const char *date, apr_time_t wall);
+
+/**
+ * Ratelimit: `"default";r=0;t=30`, one or several policies.
+ * @return the seconds to wait until a policy that has nothing left is reset;
+ *         -1 when every policy has something left, or value is NULL or rubbish
+ */
+int cfo_pace_ratelimit(const char *value);
+
+/**
+ * The pause after the n-th try (1, 2, …): half a second, doubled after each
+ * further try, ± 25 %.
+ * @param random any number; its lowest bits make the jitter
+ */
+apr_interval_time_t cfo_pace_pause(int tries, unsigned random);
+
+/** Holds the account. Zeroed: open. */
+typedef struct cfo_gate_t {
+    apr_time_t open_at;
+    int untold; /* the API said to wait, but not how long */
+} cfo_gate_t;
+
+/** Close the gate for so many seconds; -1: the API did not say how long. A
+ * gate that is closed for longer stays so. */
+void cfo_gate_hold(cfo_gate_t *gate, apr_time_t now, int seconds);
+
+/** What is left, 0 when the gate is open. */
+apr_interval_time_t cfo_gate_left(const cfo_gate_t *gate, apr_time_t now);
+
+/** The same in whole seconds, rounded up; -1 when the API did not say. */
+int cfo_gate_seconds(const cfo_gate_t *gate, apr_time_t now);
+
+#endif

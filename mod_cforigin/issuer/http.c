@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * HTTP by libcurl's multi interface. Touches the network and the CA file;
+ * knows nothing of what the API says.
+ */
+#include "cforigin_http.h"
+
+#include <apr_strings.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define CONNECT_SECONDS 10L
+#define CALL_SECONDS 30L
+#define HEADERS_MAX ((apr_size_t)64 * 1024)
+#define SPARE_HANDLES 64
+
+struct cfo_http_t {
+    CURLM *multi;
+    const cfo_setup_t *setup;
+    const char *api; /* without a slash at its end */
+    int is_plain;
+    struct curl_slist *headers;
+    struct curl_slist *headers_json;
+    CURL *spare[SPARE_HANDLES];
+    int spares;
+};
+
+static int starts_with(const char *text, const char *start)
+{
+    return !strncasecmp(text, start, strlen(start));
+}
+
+/* A URL that libcurl can read, of a scheme that is ours, with a host. */
+static const char *judge_url(apr_pool_t *p, const char *api)
+{
+    CURLU *url = curl_url();
+    char *host = NULL;
+    const char *fault = NULL;
+
+    if (!starts_with(api, "https://") && !starts_with(api, "http://")) {
+        fault = "begins with neither https:// nor http://";
+    }
+    else if (curl_url_set(url, CURLUPART_URL, api, 0) != CURLUE_OK ||
+             curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        fault = "is no URL";
+    }
+    else if (strpbrk(api, "?#")) {
+        fault = "has a query or a fragment";
+    }
+    curl_free(host);
+    curl_url_cleanup(url);
+    return fault ? apr_psprintf(p, "the API's URL \"%s\" %s", api, fault)
+                 : NULL;
+}
+
+cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
+                          const char *token, const char **fault)
+{
+    cfo_http_t *http = apr_pcalloc(p, sizeof(*http));
+    apr_size_t len = strlen(setup->api);
+    char *auth;
+
+    *fault = judge_url(p, setup->api);
+    if (*fault) {
+        return NULL;
+    }
+    while (len > 0 && setup->api[len - 1] == '/') {
+        len--;
+    }
+    http->setup = setup;
+    http->api = apr_pstrmemdup(p, setup->api, len);
+    http->is_plain = starts_with(http->api, "http://");
+    auth = apr_pstrcat(p, "Authorization: Bearer ", token, NULL);
+    /* An empty Expect: the body goes at once, not after a second's wait. */
+    http->headers = curl_slist_append(NULL, auth);
+    http->headers_json = curl_slist_append(NULL, auth);
+    http->headers_json = curl_slist_append(http->headers_json, "Expect:");
+    http->headers_json = curl_slist_append(http->headers_json,
+                                           "Content-Type: application/json");
+    http->multi = curl_multi_init();
+    if (!http->multi || !http->headers || !http->headers_json) {
+        *fault = "libcurl has no memory";
+        return NULL;
+    }
+    curl_multi_setopt(http->multi, CURLMOPT_PIPELINING,
+                      (long)CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS,
+                      (long)setup->max_concurrent + 4);
+    curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      (long)setup->max_concurrent);
+    return http;
+}
+
+CURL *cfo_http_handle(cfo_http_t *http)
+{
+    return http->spares ? http->spare[--http->spares] : curl_easy_init();
+}
+
+void cfo_http_give_back(cfo_http_t *http, CURL *easy)
+{
+    if (http->spares < SPARE_HANDLES) {
+        curl_easy_reset(easy);
+        http->spare[http->spares++] = easy;
+        return;
+    }
+    curl_easy_cleanup(easy);
+}
+
+/* ---- what libcurl calls ---- */
+
+static size_t give_body(char *into, size_t size, size_t n, void *baton)
+{
+    cfo_call_t *call = baton;
+    apr_size_t left = strlen(call->body) - call->body_at;
+    apr_size_t give = left < size * n ? left : size * n;
+
+    memcpy(into, call->body + call->body_at, give);
+    call->body_at += give;
+    call->sent = call->sent || give > 0;
+    return give;
+}
+
+static size_t take_body(char *data, size_t size, size_t n, void *baton)
+{
+    cfo_call_t *call = baton;
+    apr_size_t len = size * n, need = call->reply_len + len + 1;
+
+    if (need - 1 > call->max) {
+        call->too_large = 1;
+        return 0;
+    }
+    if (need > call->reply_size) {
+        apr_size_t grown = need < 4096 ? 4096 : need * 2;
+        char *reply = realloc(call->reply, grown);
+
+        if (!reply) {
+            return 0;
+        }
+        call->reply = reply;
+        call->reply_size = grown;
+    }
+    memcpy(call->reply + call->reply_len, data, len);
+    call->reply_len += len;
+    call->reply[call->reply_len] = '\0';
+    return len;
+}
+
+static void keep_header(cfo_call_t *call, const char *line, apr_size_t len)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } wanted[] = {{"cf-ray:", &call->ray},
+                  {"date:", &call->date},
+                  {"retry-after:", &call->retry_after},
+                  {"ratelimit:", &call->ratelimit},
+                  {"content-type:", &call->content_type}};
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        apr_size_t name = strlen(wanted[i].name);
+
+        if (len > name && !strncasecmp(line, wanted[i].name, name)) {
+            while (name < len && (line[name] == ' ' || line[name] == '\t')) {
+                name++;
+            }
+            *wanted[i].value =
+                cfo_text_clean(call->p, line + name, len - name, 200);
+        }
+    }
+}
+
+static size_t take_header(char *line, size_t size, size_t n, void *baton)
+{
+    cfo_call_t *call = baton;
+    apr_size_t len = size * n, bare = len;
+
+    call->header_bytes += len;
+    if (call->header_bytes > HEADERS_MAX) {
+        call->too_large = 1;
+        return 0;
+    }
+    if (len > 5 && starts_with(line, "HTTP/")) {
+        /* A new head: what an informational answer said is not this one's. */
+        call->ray = call->date = call->retry_after = NULL;
+        call->ratelimit = call->content_type = NULL;
+    }
+    while (bare > 0 && strchr("\r\n \t", line[bare - 1])) {
+        bare--;
+    }
+    keep_header(call, line, bare);
+    return len;
+}
+
+/* ---- a call's beginning and end ---- */
+
+static const char *fault_of(const cfo_call_t *call, CURLcode code)
+{
+    if (call->too_large) {
+        return apr_psprintf(call->p,
+                            "the answer is larger than the %" APR_SIZE_T_FMT
+                            " bytes that are taken",
+                            call->header_bytes > HEADERS_MAX ? HEADERS_MAX
+                                                             : call->max);
+    }
+    return apr_pstrdup(call->p, call->error[0] ? call->error
+                                               : curl_easy_strerror(code));
+}
+
+static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
+{
+    cfo_call_t *call = (cfo_call_t *)transfer;
+    cfo_http_t *http = call->http;
+    long status = 0;
+    char *reply;
+
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    call->status = (int)status;
+    if (code != CURLE_OK) {
+        call->fault = fault_of(call, code);
+        call->local = code == CURLE_SSL_CACERT_BADFILE ||
+                      code == CURLE_URL_MALFORMAT ||
+                      code == CURLE_UNSUPPORTED_PROTOCOL ||
+                      code == CURLE_OUT_OF_MEMORY || code == CURLE_FAILED_INIT;
+    }
+    cfo_http_give_back(http, easy);
+    reply = call->reply;
+    call->done(call); /* the call may be gone with its pool after this */
+    free(reply);
+}
+
+static void set_tls_and_proxy(const cfo_http_t *http, CURL *easy)
+{
+    const cfo_setup_t *setup = http->setup;
+    const char *proxy = setup->proxy ? setup->proxy : "";
+
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
+                     http->is_plain ? "http" : "https");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (setup->api_ca_file && setup->api_ca_file[0]) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, setup->api_ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* that file alone */
+    }
+}
+
+static void set_call(cfo_call_t *call, CURL *easy)
+{
+    const cfo_http_t *http = call->http;
+
+    curl_easy_setopt(easy, CURLOPT_URL,
+                     apr_pstrcat(call->p, http->api, call->path, NULL));
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                     call->body ? http->headers_json : http->headers);
+    if (call->body) {
+        /* No seek function: see the header about repeated POSTs. */
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         (curl_off_t)strlen(call->body));
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
+        curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    }
+    else if (strcmp(call->method, "GET")) {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    }
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, http->setup->user_agent);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT, CALL_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+}
+
+int cfo_http_add(cfo_http_t *http, CURL *easy, cfo_transfer_t *transfer)
+{
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    return curl_multi_add_handle(http->multi, easy) == CURLM_OK;
+}
+
+void cfo_http_start(cfo_http_t *http, cfo_call_t *call)
+{
+    CURL *easy = cfo_http_handle(http);
+
+    call->http = http;
+    call->transfer.ended = ended;
+    if (easy) {
+        set_tls_and_proxy(http, easy);
+        set_call(call, easy);
+    }
+    if (!easy || !cfo_http_add(http, easy, &call->transfer)) {
+        call->fault = "libcurl has no memory";
+        call->local = 1;
+        call->done(call);
+    }
+}
+
+void cfo_http_work(cfo_http_t *http)
+{
+    CURLMsg *message;
+    int running, left;
+
+    curl_multi_perform(http->multi, &running);
+    while ((message = curl_multi_info_read(http->multi, &left))) {
+        CURL *easy = message->easy_handle;
+        CURLcode code = message->data.result; /* gone after the removal */
+        char *transfer = NULL;
+
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+        curl_multi_remove_handle(http->multi, easy);
+        ((cfo_transfer_t *)(void *)transfer)
+            ->ended((cfo_transfer_t *)(void *)transfer, easy, code);
+    }
+}
+
+void cfo_http_wait(cfo_http_t *http, struct curl_waitfd *fds, unsigned n,
+                   int timeout_ms)
+{
+    curl_multi_poll(http->multi, fds, n, timeout_ms, NULL);
+}
