@@ -3,6 +3,8 @@
 
 import re
 
+import pytest
+
 from httpd import TOP
 
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -12,14 +14,37 @@ def source(*parts):
     return TOP.joinpath(*parts).read_text(encoding="utf-8")
 
 
-def test_every_code_of_the_table_is_explained():
+def literals(text):
+    """A string of C, however many pieces it is written in."""
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text))
+
+
+def macros(*texts):
+    return {name: literals(value) for text in texts for name, value in
+            re.findall(r"#define (\w+)((?:[^\n]*\\\n)*[^\n]*)", text)}
+
+
+def rows(table):
+    """The rows of a table of result.c as the README has them."""
     text = source("mod_cforigin/core/result.c")
-    table = text[text.index("codes[]"):]
-    table = table[:table.index("};")]
-    codes = re.findall(r"\{(\d{4,5}),", table)
-    assert len(codes) > 20
-    for code in codes:
-        assert re.search(rf"^\|[^|]*\b{code}\b", README, re.M), code
+    known = macros(source("include/cforigin.h"), text)
+    text = text[text.index(f"meaning_t {table}[]"):]
+    text = text[text.index("{") + 1:text.index("};")]
+    for number, kind, sentence, advice in re.findall(
+            r'\{(\d+), CFO_(\w+),\s*((?:"[^"]*"\s*)+),([^{}]*)\}', text):
+        said = "".join(quoted or known[macro] for quoted, macro in re.findall(
+            r'"([^"]*)"|([A-Z_]{4,})', advice))
+        yield (f"| {number} | {kind.lower().replace('_', '-')} | "
+               f"{literals(sentence)} | {said} |")
+
+
+@pytest.mark.parametrize("table, least", [("codes", 31), ("statuses", 9)])
+def test_every_code_is_in_the_readme_with_its_advice(table, least):
+    lines = README.splitlines()
+    found = list(rows(table))
+    assert len(found) >= least
+    for row in found:
+        assert row in lines
 
 
 def test_every_directive_is_explained():
@@ -27,7 +52,7 @@ def test_every_directive_is_explained():
                    for path in (TOP / "mod_cforigin").glob("*.c"))
     directives = set(re.findall(
         r"AP_INIT_\w+\(\s*\"(CFOrigin\w*)\"", text))
-    assert len(directives) == 22 or len(directives) > 20, directives
+    assert len(directives) == 23, directives
     for directive in directives:
         assert re.search(rf"^\| `{directive} ", README, re.M), directive
 

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talks to the real issuer program as the keeper does: a token descriptor,
+an empty environment, JSON Lines over pipes."""
+import contextlib
+import json
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("CFORIGIN_BUILD") or TOP / "build") \
+    / "cforigin-issuer"
+
+
+class Issuer:
+    """`token` is the token file's content. Closes and reaps at its end."""
+
+    def __init__(self, folder, token, argv=(), env=None):
+        path = Path(folder) / "token"
+        path.write_bytes(token.encode() if isinstance(token, str) else token)
+        self.fd = os.open(path, os.O_RDONLY)
+        # as the keeper leaves it: read to the end by somebody before
+        os.lseek(self.fd, 0, os.SEEK_END)
+        self.process = subprocess.Popen(
+            [str(PROGRAM), "--token-fd", str(self.fd), *map(str, argv)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, pass_fds=[self.fd], env=env or {})
+        os.close(self.fd)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.pid, self.rest, self.next_id = self.process.pid, b"", 0
+        self.unclaimed = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process.stderr.close()
+
+    def send(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def setup(self, api, ca=None, **more):
+        self.send(json.dumps({"op": "setup", "api": api, "api_ca_file": ca,
+                              "max_concurrent": 16, **more}) + "\n")
+        return self
+
+    def put(self, op, **fields):
+        """Send a request, answer its id."""
+        self.next_id += 1
+        self.send(json.dumps({"id": self.next_id, "op": op, **fields}) + "\n")
+        return self.next_id
+
+    def answers(self, ids, timeout=20):
+        """The answers to these ids, in this order."""
+        end = time.monotonic() + timeout
+        while not set(ids) <= set(self.unclaimed):
+            left = end - time.monotonic()
+            assert left > 0, "no answer in time; got %r" % self.unclaimed
+            ready, _, _ = select.select([self.process.stdout], [], [], left)
+            data = os.read(self.process.stdout.fileno(), 1 << 20) \
+                if ready else b""
+            assert data or not ready, "the issuer ended"
+            *lines, self.rest = (self.rest + data).split(b"\n")
+            for line in map(json.loads, lines):
+                assert line["id"] not in self.unclaimed, "answered twice"
+                self.unclaimed[line["id"]] = line
+        return [self.unclaimed.pop(i) for i in ids]
+
+    def ask(self, op, timeout=20, **fields):
+        return self.answers([self.put(op, **fields)], timeout)[0]
+
+    def end(self):
+        """Close its stdin; answers the seconds it took to end, and the
+        exit code."""
+        began = time.monotonic()
+        self.process.stdin.close()
+        code = self.process.wait(5)
+        return time.monotonic() - began, code
