@@ -102,16 +102,17 @@ ROOM      = mod_cforigin/core
 # and the wire with the others.
 MODULECORE := $(filter-out $(ROOM)/store_write.c $(ROOM)/wire.c,$(CORE))
 ISSUERCORE := $(ROOM)/words.c $(ROOM)/result.c $(ROOM)/wire.c
+SANITIZED  := $(if $(findstring -fsanitize,$(CFLAGS)),test/sanitizer_options.c)
 
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer
 
 $(BUILD)/mod_cforigin.so: $(call obj,$(MODULE) $(MODULECORE))
 	$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lssl -lcrypto
 
-$(BUILD)/cforigin-keeper: $(call obj,$(KEEPER) $(CORE))
+$(BUILD)/cforigin-keeper: $(call obj,$(KEEPER) $(CORE) $(SANITIZED))
 	$(LINK) -pie -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
 
-$(BUILD)/cforigin-issuer: $(call obj,$(ISSUER) $(ISSUERCORE))
+$(BUILD)/cforigin-issuer: $(call obj,$(ISSUER) $(ISSUERCORE) $(SANITIZED))
 	$(LINK) -pie -o $@ $^ -ljansson -lcurl -lcrypto $(APRLIBS)
 
 $(BUILD)/obj/%.o: %.c

@@ -214,7 +214,7 @@ def token_missing(httpd):
 
 
 def token_empty(httpd):
-    httpd.token_file.write_text("  \n")
+    httpd.token_file.write_text("")
     return "CFOriginTokenFile", "empty"
 
 
@@ -227,11 +227,6 @@ def token_is_a_directory(httpd):
     (httpd.root / "folder").mkdir(mode=0o700)
     httpd.directives["CFOriginTokenFile"] = httpd.root / "folder"
     return "CFOriginTokenFile", "folder"
-
-
-def token_is_an_origin_ca_key(httpd):
-    httpd.write_token("token", "v1.0-" + "0123456789abcdef" * 9)
-    return "CFOriginTokenFile", "2026-09-30"
 
 
 def issuer_missing(httpd):
@@ -271,8 +266,8 @@ def store_is_a_file(httpd):
 
 
 FAULTS = [token_missing, token_empty, token_group_readable,
-          token_is_a_directory, token_is_an_origin_ca_key, issuer_missing,
-          keeper_missing, issuer_not_executable, roots_missing,
+          token_is_a_directory, issuer_missing, keeper_missing,
+          issuer_not_executable, roots_missing,
           roots_are_rubbish, api_ca_missing, store_is_a_file]
 
 
@@ -293,6 +288,23 @@ def test_a_fault_of_the_surroundings_is_an_error_at_configtest_alone(
     assert httpd.get(NAME, verify=False).status == 503
     assert not cloudflare.creates()
     httpd.expect(r"cforigin:(error|warn|crit)")
+
+
+@pytest.mark.parametrize("text, word", [
+    ("v1.0-" + "0123456789abcdef" * 9, "2026-09-30"), (" \n\t\n", "empty"),
+    ("two words", "token"), ("x" * 100000, "token")],
+    ids=["an Origin CA key", "white space", "two words", "far too long"])
+def test_a_token_files_content_is_told_by_the_first_who_reads_it(
+        httpd, cloudflare, text, word):
+    """-t does not: the parent never has a token in its memory."""
+    httpd.write_token("token", text)
+    httpd.managed(NAME)
+    httpd.expect(rf"cforigin:error.*{word}")
+    httpd.start()
+    assert httpd.get(NAME, verify=False).status == 503
+    assert not cloudflare.creates()
+    assert not any(text.strip() and text[:40] in line
+                   for line in httpd.log.lines() if text.strip())
 
 
 def test_a_fault_of_the_surroundings_does_not_hinder_a_stop(httpd):
