@@ -82,15 +82,18 @@ HARDEN   := -fstack-protector-strong -Wformat-security
 ifeq (,$(findstring -fsanitize,$(CFLAGS)))
 HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
-sysinc    = $(patsubst -I%,-isystem %,$(filter -I%,$(1)))
-HTTPDINC  = -isystem $(call apxs,INCLUDEDIR) -isystem $(call apxs,APR_INCLUDEDIR) \
-            -isystem $(call apxs,APU_INCLUDEDIR) $(filter-out -I%,$(call apxs,EXTRA_CPPFLAGS))
+# apxs is asked when it is first needed, and once.
+once      = $(eval $(1) := $(2))$($(1))
+HTTPDINC  = $(call once,HTTPDINC,-isystem $(call apxs,INCLUDEDIR) \
+            -isystem $(call apxs,APR_INCLUDEDIR) \
+            -isystem $(call apxs,APU_INCLUDEDIR) \
+            $(filter-out -I%,$(call apxs,EXTRA_CPPFLAGS)))
 DEFS      = -DCFO_LIBEXECDIR='"$(LIBEXECDIR)"' -DCFO_STOREDIR='"$(STOREDIR)"' \
             -DCFO_DATADIR='"$(DATADIR)"'
 COMPILE   = $(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(HARDEN) \
             -Iinclude $(HTTPDINC) $(DEFS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 LINK      = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now
-APRLIBS   = $(shell $(call apxs,APR_CONFIG) --link-ld 2>/dev/null)
+APRLIBS   = $(call once,APRLIBS,$(shell $(call apxs,APR_CONFIG) --link-ld))
 
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE     := $(wildcard mod_cforigin/core/*.c)
@@ -98,9 +101,9 @@ MODULE   := $(wildcard mod_cforigin/*.c)
 KEEPER   := $(wildcard mod_cforigin/keeper/*.c)
 ISSUER   := $(wildcard mod_cforigin/issuer/*.c)
 ROOM      = mod_cforigin/core
-# The parent never writes the store, and the issuer shares only words, results
+# The parent never writes the store; the issuer shares only words, results
 # and the wire with the others.
-MODULECORE := $(filter-out $(ROOM)/store_write.c $(ROOM)/wire.c,$(CORE))
+MODULECORE := $(filter-out $(ROOM)/store_write%,$(CORE))
 ISSUERCORE := $(ROOM)/words.c $(ROOM)/result.c $(ROOM)/wire.c
 SANITIZED  := $(if $(findstring -fsanitize,$(CFLAGS)),test/sanitizer_options.c)
 

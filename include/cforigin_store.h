@@ -147,6 +147,10 @@ typedef struct cfo_pending_t {
 /** NULL when there is none, or it is not whole, or key and intent differ. */
 cfo_pending_t *cfo_store_pending(apr_pool_t *p, const char *dir);
 
+/** The number that `current` names (readlink, nothing is opened), 0 when it is
+ * not there or names none. */
+int cfo_store_current(apr_pool_t *p, const char *dir);
+
 /** 1 when the `renew` marker is there. */
 int cfo_store_is_forced(apr_pool_t *p, const char *dir);
 

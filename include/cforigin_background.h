@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What the parent does with time: the cold start's bounded wait, then a look
+ * every ten seconds. It decides when a keeper is started and takes in what
+ * the keeper tells. Apart from the cold start's wait nothing here blocks.
+ */
+#ifndef CFORIGIN_BACKGROUND_H
+#define CFORIGIN_BACKGROUND_H
+
+#include "cforigin_standing.h"
+
+/** Cold start, second pass: start a keeper for what is due and wait until all
+ * of it is settled, or CFOriginStartupWait is over. */
+void cfo_background_cold_start(cfo_generation_t *gen);
+
+/** Reload: take over a keeper that runs, or start one; never wait. */
+void cfo_background_begin(cfo_generation_t *gen);
+
+/** A look around; called from the monitor hook as often as httpd likes. */
+void cfo_background_tick(cfo_generation_t *gen);
+
+/** When the next round is likely to begin, 0: nothing is waited for. */
+apr_time_t cfo_background_next(const cfo_generation_t *gen);
+
+#endif

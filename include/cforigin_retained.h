@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What outlives a generation of the server: a keeper under way and its pipe,
+ * back-off that could not be written to the store, pairs that were checked,
+ * when the last graceful restart of our own was.
+ *
+ * It lives on the process's pool and is found by a versioned key, since the
+ * module is unloaded and loaded again at each reload, perhaps as another
+ * build: nothing here may point into the module's code or its data.
+ */
+#ifndef CFORIGIN_RETAINED_H
+#define CFORIGIN_RETAINED_H
+
+#include "cforigin_round_wire.h"
+#include "cforigin_wire.h"
+
+#include <httpd.h>
+#include <sys/types.h>
+
+typedef struct cfo_retained_t {
+    apr_pool_t *process_pool;
+
+    /* A keeper that runs; pid 0: none. */
+    pid_t keeper_pid;
+    int keeper_fd;               /* read end of its stdout, -1 none */
+    apr_pool_t *keeper_pool;     /* of the line buffer; gone with the keeper */
+    cfo_lines_t *keeper_lines;
+    int keeper_checks;           /* it only tests the configuration */
+    int keeper_said_done;
+    apr_time_t keeper_started;
+    apr_time_t keeper_ended;     /* of the last one, 0: none yet */
+    int keeper_crashes;          /* in a row, ended without saying done */
+
+    /* Our own graceful restarts. */
+    int own_graceful;            /* the one that is happening now */
+    apr_time_t last_graceful;    /* 0: none since the start */
+    int early_gracefuls;         /* in a row, for a vhost on its fallback */
+    int gracefuls;               /* since the start */
+    apr_interval_time_t graceful_interval; /* doubled while old processes
+                                            * linger; 0: as configured */
+
+    /* By certificate, "folder/request_type": what its failed tries left. */
+    apr_pool_t *attempts_pool;
+    struct apr_hash_t *attempts;
+
+    /* Checked pairs: cert_path -> cfo_known_t *, made anew at each pass. */
+    apr_pool_t *known_pool;
+    struct apr_hash_t *known;
+
+    /* Labels of vhosts that another module serves. */
+    apr_pool_t *taken_pool;
+    struct apr_hash_t *taken;
+
+    char cwd[4096];              /* before httpd detached; "" unknown */
+} cfo_retained_t;
+
+/** Find it, or make it at the first pass. */
+cfo_retained_t *cfo_retained_get(process_rec *process);
+
+/** Remember what a failed try left; NULL forgets. Copied. */
+void cfo_retained_put_attempt(cfo_retained_t *r, const char *key,
+                              const cfo_attempt_t *attempt);
+const cfo_attempt_t *cfo_retained_attempt(const cfo_retained_t *r,
+                                          const char *key);
+
+/** Replace the labels of taken vhosts (const char *). Copied. */
+void cfo_retained_put_taken(cfo_retained_t *r,
+                            const apr_array_header_t *labels);
+
+/** Begin the memory of checked pairs anew: a pass fills a fresh table (with
+ * copies) and lets it replace the old one, so what is gone is forgotten. */
+struct apr_hash_t *cfo_retained_begin_known(const cfo_retained_t *r,
+                                            apr_pool_t **pool);
+void cfo_retained_know(apr_pool_t *pool, struct apr_hash_t *known,
+                       const cfo_entry_t *entry);
+void cfo_retained_end_known(cfo_retained_t *r, apr_pool_t *pool,
+                            struct apr_hash_t *known);
+
+#endif

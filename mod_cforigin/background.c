@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parent does with time. Starts keepers, takes in their events,
+ * looks around every ten seconds. */
+#include "cforigin_background.h"
+#include "cforigin_errand.h"
+#include "cforigin_keeper_link.h"
+#include "cforigin_reload.h"
+#include "cforigin_status.h"
+
+#include <ap_mpm.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* httpd calls the monitor hook about every ten seconds, and at once when
+ * children end; this keeps the pace whatever it does. */
+#define TICK apr_time_from_sec(9)
+
+/* --- events
+ * ------------------------------------------------------------------- */
+
+static void log_event(const cfo_generation_t *gen, const cfo_event_t *event)
+{
+    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_NOTICE,
+                                 APLOG_INFO, APLOG_DEBUG};
+
+    ap_log_error(APLOG_MARK, levels[event->level], 0, gen->base, "%s",
+                 event->message ? event->message : "");
+}
+
+static void note_account(cfo_generation_t *gen, const cfo_event_t *event)
+{
+    int i;
+
+    for (i = 0; i < gen->plan->accounts->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).id,
+                    event->account))
+            gen->accounts[i] = event->account_state;
+    }
+}
+
+static void settle(cfo_generation_t *gen, cfo_standing_t *st,
+                   const cfo_event_t *event)
+{
+    st->trying = 0;
+    st->settled = 1;
+    if (event->kind == CFO_EVENT_FAILED) {
+        cfo_standing_failed(gen, st, &event->attempt);
+        return;
+    }
+    cfo_retained_put_attempt(gen->retained, st->key, NULL);
+    st->due_at = 0;
+    cfo_standing_look(gen, st, CFO_CAUSE_TICK, apr_time_now());
+}
+
+static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
+{
+    cfo_standing_t *st = NULL;
+
+    if (event->name)
+        st = cfo_standing_find(gen, event->name, event->request_type);
+    switch (event->kind) {
+    case CFO_EVENT_LOG:
+        log_event(gen, event);
+        break;
+    case CFO_EVENT_TRYING:
+        if (st)
+            st->trying = 1;
+        break;
+    case CFO_EVENT_INSTALLED:
+    case CFO_EVENT_KEPT:
+    case CFO_EVENT_FAILED:
+        if (st) /* else its vhost left meanwhile */
+            settle(gen, st, event);
+        break;
+    case CFO_EVENT_ACCOUNT:
+        if (event->account)
+            note_account(gen, event);
+        break;
+    case CFO_EVENT_RELOAD_CHECK:
+        cfo_reload_tested(gen, event->ok, event->message, apr_time_now());
+        break;
+    case CFO_EVENT_DONE:
+        break;
+    }
+}
+
+/* --- rounds
+ * ---------------------------------------------------------------------- */
+
+/* What nobody told the end of: a keeper that could not start, or died. */
+static void fail_unsettled(cfo_generation_t *gen, const char *why)
+{
+    apr_time_t now = apr_time_now();
+    int i;
+
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        cfo_standing_t *st = &gen->standings[i];
+        cfo_attempt_t attempt;
+
+        if (!st->trying)
+            continue;
+        st->trying = 0;
+        attempt.failures = st->failures + 1;
+        attempt.last_try = now;
+        attempt.last_error = cfo_result_make(st->pool, CFO_LOCAL, "%s", why);
+        attempt.next_try = cfo_schedule_next_try(
+            &attempt.last_error, attempt.failures, now, st->key);
+        cfo_standing_failed(gen, st, &attempt);
+    }
+}
+
+static void start_round(cfo_generation_t *gen, apr_time_t now)
+{
+    apr_pool_t *ptemp;
+    cfo_round_t *round;
+
+    apr_pool_create(&ptemp, gen->pool);
+    round = cfo_errand_round(gen, now, ptemp);
+    if (round) {
+        const char *fault = cfo_keeper_start(gen, round, 0, ptemp);
+
+        if (fault) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, 0, gen->base, "%s", fault);
+            fail_unsettled(gen, fault);
+        }
+    }
+    apr_pool_destroy(ptemp);
+}
+
+/* The keeper is over: what it left open failed, what changed is looked at. */
+static void end_round(cfo_generation_t *gen)
+{
+    cfo_retained_t *r = gen->retained;
+
+    if (r->keeper_said_done) {
+        r->keeper_crashes = 0;
+    }
+    else {
+        r->keeper_crashes++;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, gen->base,
+                     "the keeper ended before its work was done; it is tried "
+                     "again");
+    }
+    if (r->keeper_checks && !r->keeper_said_done)
+        cfo_reload_tested(gen, 0, "its test was not finished", apr_time_now());
+    fail_unsettled(gen, "the keeper ended before its work was done");
+}
+
+/* --- token files ------------------------------------------------------------
+ */
+
+static apr_time_t token_stamp(const cfo_generation_t *gen, int account)
+{
+    struct stat st;
+
+    if (stat(APR_ARRAY_IDX(gen->plan->accounts, account, cfo_account_t)
+                 .token_file,
+             &st) != 0)
+        return 0;
+    return apr_time_from_sec(st.st_ctim.tv_sec) + st.st_ctim.tv_nsec / 1000;
+}
+
+static void note_tokens(cfo_generation_t *gen)
+{
+    int i, n = gen->plan->accounts->nelts;
+
+    gen->token_stamps =
+        apr_pcalloc(gen->pool, sizeof(apr_time_t) * (apr_size_t)(n + 1));
+    for (i = 0; i < n; i++)
+        gen->token_stamps[i] = token_stamp(gen, i);
+}
+
+/* --- the cold start
+ * ----------------------------------------------------------------- */
+
+static int all_settled(const cfo_generation_t *gen)
+{
+    int i;
+
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        if (gen->standings[i].trying)
+            return 0;
+    }
+    return 1;
+}
+
+void cfo_background_cold_start(cfo_generation_t *gen)
+{
+    apr_time_t deadline = apr_time_now() + gen->global->startup_wait;
+    apr_time_t now;
+
+    note_tokens(gen);
+    start_round(gen, apr_time_now());
+    while (!all_settled(gen) && (now = apr_time_now()) < deadline &&
+           cfo_keeper_wait(gen->retained, deadline - now)) {
+        if (cfo_keeper_read(gen, on_event))
+            end_round(gen);
+    }
+    /* One process: it becomes the server's user now and could never signal
+     * the keeper again; and no monitor will read what it tells. */
+    if (gen->one_process && gen->retained->keeper_pid > 0) {
+        int status;
+
+        cfo_keeper_stop(gen->retained);
+        (void)waitpid(gen->retained->keeper_pid, &status, 0);
+        gen->retained->keeper_pid = 0;
+        (void)cfo_keeper_read(gen, on_event);
+        fail_unsettled(gen, "the server runs as one process (-X), and the "
+                            "start is over");
+    }
+}
+
+void cfo_background_begin(cfo_generation_t *gen)
+{
+    note_tokens(gen);
+    cfo_keeper_adopt(gen);
+    if (!gen->one_process && !cfo_keeper_is_running(gen->retained))
+        start_round(gen, apr_time_now());
+}
+
+/* --- the look around
+ * ------------------------------------------------------------------ */
+
+/* A changed token file counts as a reload for what waits on it. */
+static void look_at_tokens(cfo_generation_t *gen, apr_time_t now)
+{
+    int i, k;
+
+    for (i = 0; i < gen->plan->accounts->nelts; i++) {
+        apr_time_t stamp = token_stamp(gen, i);
+
+        if (stamp == gen->token_stamps[i])
+            continue;
+        gen->token_stamps[i] = stamp;
+        for (k = 0; k < gen->plan->wanted->nelts; k++) {
+            if (gen->standings[k].wanted->account == i &&
+                gen->standings[k].decision.action != CFO_KEEP)
+                cfo_standing_look(gen, &gen->standings[k], CFO_CAUSE_RELOAD,
+                                  now);
+        }
+    }
+}
+
+/* Has anything come about since the last look: the renew marker, its time, a
+ * generation that another server on this store installed? Cheap: three calls
+ * of the system, none of them opens a file. */
+static int has_changed(const cfo_generation_t *gen, const cfo_standing_t *st,
+                       apr_time_t now, apr_pool_t *ptemp)
+{
+    const char *dir = cfo_store_dir(ptemp, gen->global->store, st->folder,
+                                    st->wanted->request_type);
+
+    if (st->decision.reason != CFO_FORCED && cfo_store_is_forced(ptemp, dir))
+        return 1;
+    if (st->decision.action != CFO_KEEP)
+        return 0;
+    if (st->decision.renew_at && st->decision.renew_at <= now &&
+        st->decision.reason != CFO_RENEW_WINDOW &&
+        st->decision.reason != CFO_EXPIRED)
+        return 1;
+    return cfo_store_current(ptemp, dir) != st->current;
+}
+
+static void look_around(cfo_generation_t *gen, apr_time_t now)
+{
+    apr_pool_t *ptemp;
+    int i;
+
+    apr_pool_create(&ptemp, gen->pool);
+    look_at_tokens(gen, now);
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        cfo_standing_t *st = &gen->standings[i];
+
+        if (!st->trying && has_changed(gen, st, now, ptemp)) {
+            st->due_at = 0;
+            cfo_standing_look(gen, st, CFO_CAUSE_TICK, now);
+        }
+        apr_pool_clear(ptemp);
+    }
+    apr_pool_destroy(ptemp);
+}
+
+void cfo_background_tick(cfo_generation_t *gen)
+{
+    static apr_time_t last;
+    apr_time_t now = apr_time_now();
+    int state = 0;
+
+    if (last && now >= last && now - last < TICK)
+        return;
+    if (gen->one_process || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
+        state != AP_MPMQ_RUNNING)
+        return;
+    last = now;
+    if (cfo_keeper_read(gen, on_event))
+        end_round(gen);
+    if (!cfo_keeper_is_running(gen->retained)) {
+        look_around(gen, now);
+        start_round(gen, now);
+    }
+    if (!cfo_keeper_is_running(gen->retained))
+        cfo_reload_consider(gen, now);
+    cfo_status_publish(gen);
+}
+
+apr_time_t cfo_background_next(const cfo_generation_t *gen)
+{
+    apr_time_t next = 0;
+    int i;
+
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        const cfo_standing_t *st = &gen->standings[i];
+        apr_time_t at = st->decision.action != CFO_KEEP
+                            ? st->due_at
+                            : st->decision.renew_at;
+
+        if (st->decision.action == CFO_KEEP &&
+            st->wanted->settings.renew_manual)
+            continue;
+        if (at && (next == 0 || at < next))
+            next = at;
+    }
+    return next;
+}

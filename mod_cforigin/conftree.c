@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration tree before anybody acts on it. Touches the tree's node
+ * names and reads the files that certificate lines name, nothing else. */
+#include "cforigin_conftree.h"
+#include "cforigin_directives.h"
+
+#include <apr_escape.h>
+#include <apr_hash.h>
+#include <apr_sha1.h>
+#include <apr_strings.h>
+
+/* --- the hash -------------------------------------------------------------
+ */
+
+static void hash_word(apr_sha1_ctx_t *sha, const char *word)
+{
+    if (word)
+        apr_sha1_update(sha, word, (unsigned)strlen(word));
+    apr_sha1_update(sha, "", 1);
+}
+
+static void hash_nodes(apr_sha1_ctx_t *sha, const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        hash_word(sha, node->directive);
+        hash_word(sha, node->args);
+        hash_word(sha, "{");
+        hash_nodes(sha, node->first_child);
+        hash_word(sha, "}");
+    }
+}
+
+const char *cfo_conftree_hash(apr_pool_t *p, const ap_directive_t *tree)
+{
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    apr_sha1_ctx_t sha;
+
+    apr_sha1_init(&sha);
+    hash_nodes(&sha, tree);
+    apr_sha1_final(digest, &sha);
+    return apr_pescape_hex(p, digest, sizeof(digest), 0);
+}
+
+/* --- looking things up ------------------------------------------------------
+ */
+
+static int is(const ap_directive_t *node, const char *directive)
+{
+    return !ap_cstr_casecmp(node->directive, directive);
+}
+
+static const char *first_word(apr_pool_t *p, const ap_directive_t *node)
+{
+    const char *args = node->args ? node->args : "";
+
+    return ap_getword_conf(p, &args);
+}
+
+const char *cfo_conftree_path(apr_pool_t *p, const ap_directive_t *tree,
+                              const char *directive, const char *fallback)
+{
+    const char *value = NULL;
+
+    for (; tree; tree = tree->next) {
+        if (is(tree, directive))
+            value = ap_server_root_relative(p, first_word(p, tree));
+    }
+    return value ? value : fallback;
+}
+
+/* --- mod_ssl's lines
+ * ---------------------------------------------------------- */
+
+/* What one scope (the server, or a <VirtualHost>) says itself. */
+typedef struct scope_t {
+    int enabled; /* -1 unset */
+    int ssl;
+} scope_t;
+
+static scope_t read_scope(const ap_directive_t *node, apr_pool_t *ptemp)
+{
+    scope_t scope = {-1, -1};
+
+    for (; node; node = node->next) {
+        if (is(node, "CFOrigin"))
+            scope.enabled = !ap_cstr_casecmp(first_word(ptemp, node), "on");
+        else if (is(node, "SSLEngine"))
+            scope.ssl = !ap_cstr_casecmp(first_word(ptemp, node), "on");
+    }
+    return scope;
+}
+
+/* Is it ours, although it is no certificate? Then the store says so. */
+static int store_knows(const char *store, const char *path,
+                       apr_hash_t **targets, apr_pool_t *ptemp)
+{
+    if (*targets == NULL)
+        *targets = cfo_store_targets(ptemp, store);
+    return apr_hash_get(*targets, path, APR_HASH_KEY_STRING) != NULL;
+}
+
+typedef struct taker_t {
+    cfo_looker_t *looker;
+    const char *store;
+    apr_hash_t *targets; /* filled when first needed */
+    apr_pool_t *ptemp;
+} taker_t;
+
+static int is_foreign(taker_t *t, const ap_directive_t *node)
+{
+    const char *path =
+        ap_server_root_relative(t->ptemp, first_word(t->ptemp, node));
+
+    if (path == NULL)
+        return 1;
+    switch (cfo_target_look(t->looker, path)->class) {
+    case CFO_TARGET_ABSENT:
+    case CFO_TARGET_ORIGIN:
+        return 0;
+    case CFO_TARGET_RUBBISH:
+        return !store_knows(t->store, path, &t->targets, t->ptemp);
+    case CFO_TARGET_OTHER:
+    case CFO_TARGET_UNREADABLE:
+        break;
+    }
+    return 1;
+}
+
+static void take_scope(taker_t *t, ap_directive_t *first)
+{
+    ap_directive_t *node;
+
+    for (node = first; node; node = node->next) {
+        if (is(node, "SSLCertificateFile") && is_foreign(t, node))
+            return;
+    }
+    for (node = first; node; node = node->next) {
+        if (is(node, "SSLCertificateFile"))
+            node->directive = CFO_TARGET_CERT_LINE;
+        else if (is(node, "SSLCertificateKeyFile"))
+            node->directive = CFO_TARGET_KEY_LINE;
+    }
+}
+
+void cfo_conftree_take_lines(ap_directive_t *tree, cfo_looker_t *looker,
+                             const char *store, apr_pool_t *ptemp)
+{
+    taker_t t = {looker, store, NULL, ptemp};
+    scope_t server = read_scope(tree, ptemp);
+    ap_directive_t *node;
+
+    for (node = tree; node; node = node->next) {
+        scope_t host;
+
+        if (!is(node, "<VirtualHost"))
+            continue;
+        host = read_scope(node->first_child, ptemp);
+        if ((host.enabled == -1 ? server.enabled : host.enabled) == 1 &&
+            (host.ssl == -1 ? server.ssl : host.ssl) == 1)
+            take_scope(&t, node->first_child);
+    }
+    if (server.enabled == 1 && server.ssl == 1)
+        take_scope(&t, tree);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plan and its decisions as text. Only prints. */
+#include "cforigin_dump.h"
+
+#include <apr_file_io.h>
+
+static void line(apr_file_t *out, const char *label, const char *text)
+{
+    apr_file_printf(out, "  %-14s %s\n", label, text);
+}
+
+static const char *joined(const apr_array_header_t *words, apr_pool_t *p)
+{
+    return apr_array_pstrcat(p, words, ' ');
+}
+
+static void dump_vhosts(const cfo_generation_t *gen,
+                        const cfo_wanted_t *wanted, apr_file_t *out,
+                        apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; i < wanted->vhosts->nelts; i++) {
+        const cfo_vhost_t *vhost = &APR_ARRAY_IDX(
+            gen->vhosts, APR_ARRAY_IDX(wanted->vhosts, i, int), cfo_vhost_t);
+
+        line(out, i ? "" : "vhosts",
+             apr_psprintf(p, "%s (%s)", vhost->label,
+                          vhost->where ? vhost->where : "base server"));
+    }
+}
+
+static void dump_targets(const cfo_wanted_t *wanted, apr_file_t *out,
+                         apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; wanted->targets && i < wanted->targets->nelts; i++) {
+        const cfo_target_t *target =
+            &APR_ARRAY_IDX(wanted->targets, i, cfo_target_t);
+
+        line(out, i ? "" : "files",
+             apr_pstrcat(p, target->certificate, " ", target->key, NULL));
+    }
+}
+
+static void dump_stored(const cfo_standing_t *st, apr_file_t *out,
+                        apr_pool_t *p)
+{
+    const cfo_cert_facts_t *facts = st->entry->stored.facts;
+
+    if (facts == NULL) {
+        line(out, "stored", st->other ? "the other request type's" : "none");
+        return;
+    }
+    line(out, "stored",
+         apr_psprintf(p, "generation %d, serial %s, until %s",
+                      st->entry->generation, facts->serial,
+                      cfo_time_word(p, facts->not_after)));
+}
+
+/* What the next start does; "at" when a try has to wait for its time. */
+static void dump_next(const cfo_generation_t *gen, const cfo_standing_t *st,
+                      apr_file_t *out, apr_pool_t *p)
+{
+    const char *reason = cfo_reason_word(st->decision.reason);
+    apr_time_t paused = gen->accounts[st->wanted->account].paused_until;
+    apr_time_t at = st->due_at > paused ? st->due_at : paused;
+    const char *text = apr_psprintf(
+        p, "%s (%s)", cfo_action_word(st->decision.action), reason);
+
+    if (st->decision.action == CFO_KEEP) {
+        if (st->decision.renew_at)
+            text = apr_psprintf(p, "%s, renewed from %s%s", text,
+                                cfo_time_word(p, st->decision.renew_at),
+                                st->wanted->settings.renew_manual
+                                    ? " by hand (CFOriginRenewMode manual)"
+                                    : "");
+    }
+    else if (at > apr_time_now()) {
+        text =
+            apr_psprintf(p, "%s, not before %s", text, cfo_time_word(p, at));
+    }
+    line(out, "next start", text);
+    if (st->attempt.failures > 0)
+        line(out, "last error",
+             apr_psprintf(p, "%s, after %d failed %s",
+                          cfo_result_sentence(p, &st->attempt.last_error),
+                          st->attempt.failures,
+                          st->attempt.failures == 1 ? "try" : "tries"));
+}
+
+static void dump_certificate(const cfo_generation_t *gen,
+                             const cfo_standing_t *st, apr_file_t *out,
+                             apr_pool_t *p)
+{
+    const cfo_wanted_t *wanted = st->wanted;
+    const cfo_account_t *account =
+        &APR_ARRAY_IDX(gen->plan->accounts, wanted->account, cfo_account_t);
+
+    apr_file_printf(out, "certificate %s %s\n", wanted->name,
+                    cfo_request_type_word(wanted->request_type));
+    line(out, "hostnames", joined(wanted->hostnames, p));
+    dump_vhosts(gen, wanted, out, p);
+    line(out, "validity",
+         apr_psprintf(p, "%d days, renewed %s before its end",
+                      wanted->settings.validity,
+                      cfo_window_word(p, &wanted->settings.renew_window)));
+    line(out, "account",
+         apr_psprintf(p, "%s (%s)", account->name, account->token_file));
+    dump_targets(wanted, out, p);
+    dump_stored(st, out, p);
+    dump_next(gen, st, out, p);
+}
+
+static void dump_others(const cfo_generation_t *gen, apr_file_t *out,
+                        apr_pool_t *p)
+{
+    static const char *const why[] = {
+        NULL,
+        "not managed: SSLEngine on is not said for it",
+        "left out: it has no name a certificate could be asked for; it gets "
+        "the fallback and answers 503",
+        "foreign: its files hold a certificate of another CA, which mod_ssl "
+        "serves",
+        "left to the other module that serves it",
+        NULL};
+    int i;
+
+    for (i = 0; i < gen->vhosts->nelts; i++) {
+        const cfo_vhost_t *vhost = &APR_ARRAY_IDX(gen->vhosts, i, cfo_vhost_t);
+        const char *text =
+            why[APR_ARRAY_IDX(gen->plan->assignments, i, cfo_assignment_t)
+                    .state];
+
+        if (text)
+            apr_file_printf(out, "vhost %s (%s)\n  %s\n", vhost->label,
+                            vhost->where ? vhost->where : "base server", text);
+    }
+    (void)p;
+}
+
+/* Folders in the store that nothing of this configuration wants. */
+static void dump_unused(const cfo_generation_t *gen, apr_file_t *out,
+                        apr_pool_t *p)
+{
+    apr_array_header_t *folders = cfo_store_folders(p, gen->global->store);
+    apr_hash_t *used = apr_hash_make(p);
+    int i;
+
+    for (i = 0; i < gen->plan->wanted->nelts; i++)
+        apr_hash_set(used, gen->standings[i].folder, APR_HASH_KEY_STRING, "");
+    for (i = 0; i < folders->nelts; i++) {
+        const char *folder = APR_ARRAY_IDX(folders, i, const char *);
+
+        if (apr_hash_get(used, folder, APR_HASH_KEY_STRING) == NULL)
+            apr_file_printf(out,
+                            "unused %s\n  kept in the store, never "
+                            "renewed: no vhost wants it\n",
+                            folder);
+    }
+}
+
+void cfo_dump(const cfo_generation_t *gen, apr_file_t *out, apr_pool_t *p)
+{
+    int i, n = gen->plan->wanted->nelts, todo = 0;
+
+    for (i = 0; i < n; i++)
+        todo += gen->standings[i].decision.action != CFO_KEEP;
+    apr_file_printf(out,
+                    CFO_MODULE ": %d certificate%s wanted, %d to be asked "
+                               "for at the next start\n"
+                               "store %s\n",
+                    n, n == 1 ? "" : "s", todo, gen->global->store);
+    for (i = 0; i < n; i++)
+        dump_certificate(gen, &gen->standings[i], out, p);
+    dump_others(gen, out, p);
+    dump_unused(gen, out, p);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The door: the module record, the hook table, and the story of a start.
+ *
+ *  1. pre_config: the tree is whole and nobody has acted on it. Hash it, and
+ *     take mod_ssl's certificate lines in managed virtual hosts, whose files
+ *     may not exist yet (conftree.c).
+ *  2. directives: the text becomes configuration (directives.c).
+ *  3. check_config: server_recs become facts (vhosts.c), facts become the
+ *     plan (core/plan.c). Mistakes in the text end the start here; at
+ *     `httpd -t` faults of the surroundings do too (surroundings.c).
+ *  4. post_config, before mod_ssl: look at the store (standing.c). A cold
+ *     start's first pass stops there. Its second pass has a keeper do what is
+ *     due and waits for it a little while (background.c).
+ *  5. mod_ssl asks for each server's certificates: the store's pair, or the
+ *     fallback (tls.c).
+ *  6. post_config, after mod_ssl: a reload starts its keeper, without
+ *     waiting; what is known goes to the status (status.c).
+ *  7. monitor: every ten seconds look around, start keepers, ask for a
+ *     graceful restart when something new is to be loaded (background.c,
+ *     reload.c).
+ *
+ * From step 4 on nothing may fail for the server: there is a pair, or the
+ * fallback, or a log line.
+ */
+#include "cforigin_background.h"
+#include "cforigin_conftree.h"
+#include "cforigin_dump.h"
+#include "cforigin_errand.h"
+#include "cforigin_standing.h"
+#include "cforigin_status.h"
+#include "cforigin_surroundings.h"
+#include "cforigin_tls.h"
+#include "cforigin_vhosts.h"
+
+#include <ap_mpm.h>
+#include <apr_file_io.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_ssl.h>
+#include <mpm_common.h>
+
+/* What one reading of httpd.conf leads to; all of it is on pconf. */
+static const char *tree_hash;
+static cfo_looker_t *looker;
+static cfo_generation_t *generation;
+
+/* --- 1. the tree
+ * ------------------------------------------------------------- */
+
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    generation = NULL;
+    tree_hash = cfo_conftree_hash(pconf, ap_conftree);
+    looker = cfo_target_looker(
+        pconf, cfo_conftree_path(ptemp, ap_conftree, "CFOriginCARootFile",
+                                 CFO_DATADIR "/origin_ca_roots.pem"));
+    if (ap_find_linked_module("mod_ssl.c"))
+        cfo_conftree_take_lines(ap_conftree, looker,
+                                cfo_conftree_path(ptemp, ap_conftree,
+                                                  "CFOriginStoreDir",
+                                                  CFO_STOREDIR),
+                                ptemp);
+    return OK;
+}
+
+/* --- 3. the plan
+ * ------------------------------------------------------------- */
+
+static cfo_generation_t *generation_make(apr_pool_t *pconf, server_rec *base)
+{
+    cfo_generation_t *gen = apr_pcalloc(pconf, sizeof(*gen));
+    char host[APRMAXHOSTLEN + 1];
+    apr_size_t n;
+
+    gen->pool = pconf;
+    gen->base = base;
+    gen->retained = cfo_retained_get(base->process);
+    gen->global = cfo_directives_of(base)->global;
+    gen->tree_hash = tree_hash;
+    gen->looker = looker;
+    if (apr_gethostname(host, APRMAXHOSTLEN, pconf) != APR_SUCCESS)
+        apr_cpystrn(host, "localhost", sizeof(host));
+    gen->host = apr_pstrdup(pconf, host);
+    gen->one_process = ap_exists_config_define("ONE_PROCESS") ||
+                       ap_exists_config_define("DEBUG");
+    gen->vhosts = cfo_vhosts_facts(pconf, base, looker, gen->retained->taken,
+                                   &gen->servers);
+    gen->plan = cfo_plan_make(pconf, gen->vhosts, gen->global->shared);
+    n = (apr_size_t)gen->vhosts->nelts;
+    gen->hook_called = apr_pcalloc(pconf, n);
+    gen->on_fallback = apr_pcalloc(pconf, n);
+    return gen;
+}
+
+/* Errors always; warnings where somebody reads them. */
+static void tell_messages(const cfo_generation_t *gen, int warnings)
+{
+    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO};
+    int i;
+
+    for (i = 0; i < gen->plan->messages->nelts; i++) {
+        const cfo_plan_message_t *m =
+            &APR_ARRAY_IDX(gen->plan->messages, i, cfo_plan_message_t);
+
+        if (m->level != CFO_PLAN_ERROR && !warnings)
+            continue;
+        ap_log_error(APLOG_MARK,
+                     levels[m->level] |
+                         (m->level == CFO_PLAN_ERROR ? APLOG_STARTUP : 0),
+                     0, gen->base, "%s%s%s", m->where ? m->where : "",
+                     m->where ? ": " : "", m->text);
+    }
+}
+
+/* At -t faults of the surroundings are errors; in the keeper's own test of
+ * the configuration they are not, or a token file that went missing would
+ * keep renewed certificates from being loaded. */
+static int test_surroundings(const cfo_generation_t *gen, apr_pool_t *ptemp)
+{
+    apr_array_header_t *faults = cfo_surroundings_check(gen, ptemp);
+    int own_test = ap_exists_config_define(CFO_RELOAD_DEFINE);
+    int i;
+
+    for (i = 0; i < faults->nelts; i++)
+        ap_log_error(APLOG_MARK,
+                     (own_test ? APLOG_WARNING : APLOG_ERR) | APLOG_STARTUP, 0,
+                     gen->base, "%s", APR_ARRAY_IDX(faults, i, const char *));
+    return faults->nelts > 0 && !own_test ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    int testing = ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+
+    (void)plog;
+    generation = generation_make(pconf, s);
+    tell_messages(generation, testing);
+    if (generation->plan->errors > 0)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    return testing ? test_surroundings(generation, ptemp) : OK;
+}
+
+static void test_config(apr_pool_t *pconf, server_rec *s)
+{
+    apr_file_t *out;
+
+    (void)s;
+    if (generation == NULL || apr_file_open_stdout(&out, pconf))
+        return;
+    if (ap_exists_config_define(CFO_RELOAD_DEFINE))
+        apr_file_printf(out, CFO_RELOAD_HASH "%s\n", generation->tree_hash);
+    if (ap_exists_config_define("DUMP_CFORIGIN")) {
+        cfo_standing_look_all(generation, CFO_CAUSE_START, apr_time_now());
+        cfo_dump(generation, out, pconf);
+    }
+}
+
+/* --- 4. before mod_ssl
+ * --------------------------------------------------------- */
+
+static cfo_cause_t cause_of(cfo_generation_t *gen)
+{
+    int own = gen->retained->own_graceful;
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        gen->cold_pass = 1;
+    else if (ap_state_query(AP_SQ_CONFIG_GEN) == 1)
+        gen->cold_pass = 2;
+    gen->retained->own_graceful = 0;
+    if (gen->cold_pass)
+        return CFO_CAUSE_START;
+    return own ? CFO_CAUSE_OWN_RELOAD : CFO_CAUSE_RELOAD;
+}
+
+static int before_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                          apr_pool_t *ptemp, server_rec *s)
+{
+    cfo_cause_t cause;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
+    if (generation == NULL)
+        return OK;
+    cause = cause_of(generation);
+    if (generation->cold_pass != 1)
+        tell_messages(generation, 1);
+    cfo_standing_look_all(generation, cause, apr_time_now());
+    if (generation->cold_pass == 2)
+        cfo_background_cold_start(generation);
+    return OK;
+}
+
+/* --- 5. mod_ssl asks
+ * -------------------------------------------------------------- */
+
+static int add_cert_files(server_rec *s, apr_pool_t *p,
+                          apr_array_header_t *certs, apr_array_header_t *keys)
+{
+    if (generation == NULL || generation->standings == NULL)
+        return DECLINED;
+    return cfo_tls_add_cert_files(generation, s, p, certs, keys);
+}
+
+static int check_request(request_rec *r)
+{
+    return generation ? cfo_tls_check_request(generation, r) : DECLINED;
+}
+
+/* --- 6. after mod_ssl
+ * -------------------------------------------------------------- */
+
+/* mod_md answers mod_ssl before us and ends the asking: a managed vhost that
+ * we were not asked for is its. The next pass plans without it. */
+static void note_taken(const cfo_generation_t *gen, apr_pool_t *ptemp)
+{
+    apr_array_header_t *taken = apr_array_make(ptemp, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < gen->vhosts->nelts; i++) {
+        cfo_vhost_state_t state =
+            APR_ARRAY_IDX(gen->plan->assignments, i, cfo_assignment_t).state;
+
+        if ((state == CFO_VHOST_MANAGED || state == CFO_VHOST_TAKEN) &&
+            !gen->hook_called[i])
+            APR_ARRAY_PUSH(taken, const char *) =
+                APR_ARRAY_IDX(gen->vhosts, i, cfo_vhost_t).label;
+    }
+    cfo_retained_put_taken(gen->retained, taken);
+}
+
+/* One line for each certificate that is not as it should be, one in sum. */
+static void tell_standings(const cfo_generation_t *gen)
+{
+    int i, good = 0, n = gen->plan->wanted->nelts;
+
+    for (i = 0; i < n; i++) {
+        const cfo_standing_t *st = &gen->standings[i];
+
+        if (st->decision.action == CFO_KEEP) {
+            good++;
+            continue;
+        }
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, gen->base,
+                     "%s: %s %s (%s)%s", st->wanted->name,
+                     cfo_request_type_word(st->wanted->request_type),
+                     st->trying ? "is being asked for" : "waits for its try",
+                     cfo_reason_word(st->decision.reason),
+                     st->served ? ""
+                                : "; until it is there, its virtual hosts "
+                                  "answer 503");
+    }
+    if (n > 0)
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, gen->base,
+                     "%d certificate%s, %d in order", n, n == 1 ? "" : "s",
+                     good);
+}
+
+static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                         apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    (void)s;
+    if (generation == NULL)
+        return OK;
+    generation->handed_over = 1;
+    cfo_tls_done(generation);
+    note_taken(generation, ptemp);
+    if (generation->cold_pass == 1)
+        return OK;
+    if (generation->cold_pass == 0)
+        cfo_background_begin(generation);
+    tell_standings(generation);
+    cfo_status_create(generation);
+    return OK;
+}
+
+/* --- 7. while it runs
+ * ------------------------------------------------------------- */
+
+static int monitor(apr_pool_t *p, server_rec *s)
+{
+    (void)p;
+    (void)s;
+    if (generation)
+        cfo_background_tick(generation);
+    return OK;
+}
+
+static int handle_status(request_rec *r)
+{
+    return generation ? cfo_status_handle(generation, r) : DECLINED;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    static const char *const mod_ssl[] = {"mod_ssl.c", NULL};
+    static const char *const mod_md[] = {"mod_md.c", NULL};
+
+    (void)p;
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(before_mod_ssl, NULL, mod_ssl, APR_HOOK_FIRST);
+    ap_hook_post_config(after_mod_ssl, mod_ssl, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_ssl_add_cert_files(add_cert_files, mod_md, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(check_request, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handle_status, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+__attribute__((visibility("default")))
+module AP_MODULE_DECLARE_DATA cforigin_module = {
+    STANDARD20_MODULE_STUFF,
+    NULL, /* per directory: none, ever */
+    NULL,
+    cfo_directives_create,
+    cfo_directives_merge,
+    cfo_directives,
+    register_hooks,
+#ifdef AP_MODULE_FLAG_ALWAYS_MERGE
+    AP_MODULE_FLAG_ALWAYS_MERGE
+#endif
+};

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is what the configuration names there? Looks, reads no secret, writes
+ * nothing. */
+#include "cforigin_surroundings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <unixd.h>
+#include <grp.h>
+
+typedef struct checker_t {
+    apr_pool_t *pool;
+    apr_array_header_t *faults;
+} checker_t;
+
+static void fault(checker_t *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void fault(checker_t *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    APR_ARRAY_PUSH(c->faults, const char *) = apr_pvsprintf(c->pool, fmt, ap);
+    va_end(ap);
+}
+
+/* The keeper is as strict; told here so that nobody waits for it. */
+static void check_token(checker_t *c, const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0) {
+        fault(c,
+              "CFOriginTokenFile: %s can't be read: %s; it must hold a "
+              "Cloudflare API token and belong to the user that starts "
+              "httpd",
+              path, strerror(errno));
+        return;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        fault(c, "CFOriginTokenFile: %s is no regular file", path);
+    else if (st.st_mode & 077)
+        fault(c,
+              "CFOriginTokenFile: %s has mode %04o, so group or others can "
+              "read it; chmod 600 it",
+              path, (unsigned)st.st_mode & 07777);
+    else if (st.st_size == 0)
+        fault(c,
+              "CFOriginTokenFile: %s is empty; it must hold a Cloudflare "
+              "API token",
+              path);
+    close(fd);
+}
+
+static void check_program(checker_t *c, const char *libexec, const char *name)
+{
+    const char *path = apr_pstrcat(c->pool, libexec, "/", name, NULL);
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        fault(c,
+              "CFOriginLibexecDir: the program %s is missing: %s; install "
+              "it, or name the folder it is in",
+              path, strerror(errno));
+    else if (!S_ISREG(st.st_mode) || access(path, X_OK) != 0)
+        fault(c,
+              "CFOriginLibexecDir: %s can't be executed; its mode should "
+              "be 0755",
+              path);
+}
+
+static void check_roots(checker_t *c, const char *path)
+{
+    cfo_pem_t text;
+    apr_status_t rv = cfo_store_read_file(c->pool, path, &text);
+
+    if (rv != APR_SUCCESS)
+        fault(c,
+              "CFOriginCARootFile: %s can't be read: %s; it must hold the "
+              "Origin CA's root certificates",
+              path, apr_psprintf(c->pool, "%pm", &rv));
+    else if (cfo_pki_roots(c->pool, text.data, text.len) == NULL)
+        fault(c, "CFOriginCARootFile: %s holds no certificates in PEM form",
+              path);
+}
+
+/* The issuer reads it as its own user: try as that one, in a child. */
+static int readable_by(const char *path, uid_t uid, gid_t gid)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int ok = setgroups(1, &gid) == 0 && setgid(gid) == 0 &&
+                 setuid(uid) == 0 && open(path, O_RDONLY) >= 0;
+        _exit(ok ? 0 : 1);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void check_api_ca(checker_t *c, const cfo_global_t *global)
+{
+    const char *path = global->api_ca_file;
+    uid_t uid = global->has_user ? global->uid : ap_unixd_config.user_id;
+    gid_t gid = global->has_user ? global->gid : ap_unixd_config.group_id;
+
+    if (path == NULL)
+        return;
+    if (access(path, R_OK) != 0)
+        fault(c, "CFOriginAPICAFile: %s can't be read: %s", path,
+              strerror(errno));
+    else if (geteuid() == 0 && !readable_by(path, uid, gid))
+        fault(c,
+              "CFOriginAPICAFile: %s can't be read by user %u, whom "
+              "cforigin-issuer becomes; make it and its folders readable",
+              path, (unsigned)uid);
+}
+
+static void check_store(checker_t *c, const char *path)
+{
+    struct stat st;
+    char *parent = apr_pstrdup(c->pool, path);
+    char *slash = strrchr(parent, '/');
+
+    if (stat(path, &st) == 0) {
+        if (!S_ISDIR(st.st_mode))
+            fault(c, "CFOriginStoreDir: %s is no directory", path);
+        else if (access(path, W_OK | X_OK) != 0)
+            fault(c, "CFOriginStoreDir: %s can't be written: %s", path,
+                  strerror(errno));
+        return;
+    }
+    if (errno != ENOENT) {
+        fault(c, "CFOriginStoreDir: %s can't be looked at: %s", path,
+              strerror(errno));
+        return;
+    }
+    if (slash && slash > parent)
+        *slash = '\0';
+    if (access(parent, W_OK | X_OK) != 0)
+        fault(c,
+              "CFOriginStoreDir: %s does not exist and can't be made in "
+              "%s: %s",
+              path, parent, strerror(errno));
+}
+
+apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,
+                                           apr_pool_t *p)
+{
+    checker_t c = {p, apr_array_make(p, 4, sizeof(const char *))};
+    int i;
+
+    if (gen->plan->wanted->nelts == 0)
+        return c.faults; /* nothing is managed: nothing is needed */
+    for (i = 0; i < gen->plan->accounts->nelts; i++)
+        check_token(
+            &c,
+            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).token_file);
+    check_program(&c, gen->global->libexec, "cforigin-keeper");
+    check_program(&c, gen->global->libexec, "cforigin-issuer");
+    check_roots(&c, gen->global->ca_root_file);
+    check_api_ca(&c, gen->global);
+    check_store(&c, gen->global->store);
+    return c.faults;
+}
