@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -307,6 +308,42 @@ def test_large_body_is_refused(cf, client):
     answer = client.call("POST", "/certificates", "x" * (2 ** 20 + 1))
     assert (answer.status, answer.code) == (413, 1003)
     assert answer.headers["Connection"] == "close"
+    assert cf.calls("other")[0]["status"] == 413
+
+
+def test_expect_100_continue(cf):
+    context = ssl.create_default_context(cafile=cf.api_ca)
+    data = json.dumps(body()).encode()
+    head = ("POST %s/certificates HTTP/1.1\r\nHost: x\r\nUser-Agent: x\r\n"
+            "Authorization: Bearer %s\r\nContent-Length: %d\r\n"
+            "Expect: 100-continue\r\n\r\n" % (PREFIX, cf.token, len(data)))
+    with socket.create_connection(("127.0.0.1", cf.port), 5) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost") as sock:
+        sock.sendall(head.encode())
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(data)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+ODD = ["\ud800.example.com", "a\0.example.com", "x" * 70 + ".example.com",
+       "é" * 300 + ".example.com", "²", "", "☃.example.com"]
+
+
+@pytest.mark.parametrize("hostname", ODD, ids=range(len(ODD)))
+def test_odd_hostnames_are_refused_too(client, hostname):
+    assert client.create(hostnames=[hostname]).code == 1010
+
+
+def test_malformed_requests_end_in_an_answer(cf):
+    context = ssl.create_default_context(cafile=cf.api_ca)
+    for text in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nx\r\n\r\n",
+                 b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+                 b"x" * 70000):
+        with socket.create_connection(("127.0.0.1", cf.port), 5) as plain, \
+                context.wrap_socket(plain,
+                                    server_hostname="localhost") as sock:
+            sock.sendall(text)
+            assert sock.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 # ---- tokens, headers, routes
@@ -534,6 +571,13 @@ def test_restart_keeps_roots_tokens_and_certificates(tmp_path):
         assert cf.pid != pid
         got = Client(cf).call("GET", "/certificates/" + serial)
         assert got.result["revoked_at"]
+    with open(tmp_path / "certificates.jsonl", "a") as f:
+        f.write('{"id": "half a li')
+    for _ in range(2):
+        with OriginCA(tmp_path) as cf:
+            path = "/certificates/" + serial
+            assert Client(cf).call("GET", path).status == 200
+            Client(cf).create()
 
 
 # ---- the script of faults
@@ -628,7 +672,7 @@ def test_answers_that_never_arrive(cf, client, do, issued):
     cf.faults({"do": do, "times": 1})
     with pytest.raises((http.client.HTTPException, OSError)):
         client.create()
-    ledger = cf.wait(lambda seen: seen["counts"]["in_flight"] == 0)
+    ledger = cf.wait(lambda counts: counts["in_flight"] == 0)
     assert ledger["counts"]["issued"] == issued
     assert ledger["calls"][0]["delivered"] is False
     if issued:
@@ -654,7 +698,7 @@ def test_delay_hang_and_drip(cf):
         with pytest.raises(OSError):
             client.create()
         client.close()
-        ledger = cf.wait(lambda seen: seen["counts"]["in_flight"] == 0)
+        ledger = cf.wait(lambda counts: counts["in_flight"] == 0)
         assert ledger["counts"]["issued"] == issued
         assert ledger["calls"][0]["delivered"] is False
 

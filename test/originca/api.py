@@ -307,7 +307,8 @@ class Api:
         text = call.query.get(name)
         if text is None:
             return default
-        if not text.isdigit() or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,12}", text) \
+                or not least <= int(text) <= most:
             raise gateway(400, 6003, "Invalid request: %s must be a number "
                            "from %d to %d" % (name, least, most))
         return int(text)

@@ -114,7 +114,8 @@ class Leaf:
 class Authority:
     def __init__(self, folder):
         self.folder = folder
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        # others may read the certificates; each key is 0600 by itself
+        os.makedirs(folder, mode=0o755, exist_ok=True)
         self.rsa = self._root("origin_ca", "rsa_root", RSA_ROOT_NAME)
         self.ecc = self._root("origin_ecc_ca", "ecc_root", ECC_ROOT_NAME)
 

@@ -9,6 +9,7 @@ says whether the connection lives on.
 import asyncio
 import socket
 import struct
+import traceback
 from urllib.parse import parse_qsl, urlsplit
 
 MAX_HEAD = 64 * 1024
@@ -129,6 +130,9 @@ class Connection(asyncio.Protocol):
                     break
         except (Lost, ConnectionError):
             pass
+        except Exception:
+            # a mistake of ours, or of a script: to be seen, not guessed
+            traceback.print_exc()
         finally:
             if self.reset:
                 self.transport.abort()

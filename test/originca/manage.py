@@ -2,7 +2,7 @@
 """The management endpoints: plain HTTP on a loopback port of its own, so
 that no fault, limit or delay of the API ever stands in the way.
 
-GET /ledger, GET /faults, POST /faults, POST /settings, POST /reset.
+GET /ledger, GET /counts, GET /faults, POST /faults, POST /settings, POST /reset.
 """
 import json
 
@@ -33,6 +33,10 @@ class ManageConnection(Connection):
 
 def _ledger(site, _data):
     return site.ledger.doc()
+
+
+def _counts(site, _data):
+    return site.ledger.counts()
 
 
 def _faults(site, _data):
@@ -84,6 +88,7 @@ def _reset(site, _data):
 
 ENDPOINTS = {
     ("GET", "/ledger"): _ledger,
+    ("GET", "/counts"): _counts,
     ("GET", "/faults"): _faults,
     ("POST", "/faults"): set_faults,
     ("POST", "/settings"): set_settings,

@@ -37,6 +37,10 @@ def normalise(hostname):
 def _ascii(label):
     if label.isascii():
         return label
+    # letters, marks and digits: near enough to IDNA 2008
+    if not all(c == "-" or unicodedata.category(c)[0] in "LM"
+               or unicodedata.category(c) == "Nd" for c in label):
+        raise ValueError("not a valid hostname")
     return "xn--" + label.encode("punycode").decode("ascii")
 
 

@@ -13,7 +13,7 @@ import secrets
 import time
 
 import faults
-from calls import Reply, open_call
+from calls import Call, Reply, open_call
 from http1 import Connection, head
 from limits import Limits
 
@@ -64,7 +64,14 @@ class ApiConnection(Connection):
             "success": False, "errors": [{
                 "code": 1003,
                 "message": "Failed to read contents of HTTP request"}]})
-        await self._send(reply, {"keep_alive": False}, ray, False)
+        call = Call("", "", {}, {}, b"")
+        entry = self.site.ledger.begin(call, ray, self.number)
+        entry["status"], entry["code"] = reply.status, reply.code
+        try:
+            await self._send(reply, {}, ray, False)
+            entry["delivered"] = True
+        finally:
+            self.site.ledger.end(entry)
 
     async def serve(self, request):
         site, ray = self.site, new_ray()

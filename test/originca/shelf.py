@@ -32,10 +32,18 @@ class Shelf:
         self.zones = {}
         path = os.path.join(folder, "certificates.jsonl")
         if os.path.exists(path):
-            with open(path, encoding="utf-8") as f:
-                for line in f:
-                    self._keep(json.loads(line))
+            self._load(path)
         self.file = open(path, "a", encoding="utf-8")
+
+    def _load(self, path):
+        with open(path, encoding="utf-8") as f:
+            lines = f.readlines()
+        for line in lines:
+            # the last line may be half, after a kill
+            if line.endswith("\n"):
+                self._keep(json.loads(line))
+        if lines and not lines[-1].endswith("\n"):
+            os.truncate(path, sum(len(n.encode()) for n in lines[:-1]))
 
     def put(self, leaf, hostnames, data, token, changes):
         row = {
@@ -92,7 +100,7 @@ class Ledger:
     def clear(self):
         self.file.truncate(0)
         self.calls, self.certificates, self.revocations = [], [], []
-        self.open = {}
+        self.open, self.by_op = {}, {}
         self.most_in_flight = self.connections = 0
 
     def begin(self, call, ray, connection):
@@ -106,6 +114,7 @@ class Ledger:
             entry["body"] = call.data
         self.calls.append(entry)
         self.open[id(entry)] = entry
+        self.by_op[call.op] = self.by_op.get(call.op, 0) + 1
         self.most_in_flight = max(self.most_in_flight, len(self.open))
         return entry
 
@@ -137,18 +146,17 @@ class Ledger:
             self.end(entry)
         self.file.close()
 
+    def counts(self):
+        return {"calls": len(self.calls), "by_op": self.by_op,
+                "create": self.by_op.get("create", 0),
+                "issued": len(self.certificates),
+                "revoked": len(self.revocations),
+                "in_flight": len(self.open),
+                "most_in_flight": self.most_in_flight,
+                "connections": self.connections}
+
     def doc(self):
-        by_op = {}
-        for entry in self.calls:
-            by_op[entry["op"]] = by_op.get(entry["op"], 0) + 1
-        counts = {"calls": len(self.calls), "by_op": by_op,
-                  "create": by_op.get("create", 0),
-                  "issued": len(self.certificates),
-                  "revoked": len(self.revocations),
-                  "in_flight": len(self.open),
-                  "most_in_flight": self.most_in_flight,
-                  "connections": self.connections}
-        return {"counts": counts, "calls": self.calls,
+        return {"counts": self.counts(), "calls": self.calls,
                 "issued": self.certificates, "revoked": self.revocations}
 
     def _write(self, entry):
