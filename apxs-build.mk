@@ -60,6 +60,9 @@ endif
 FORCE:
 endif
 
+# V=1 shows each command in full.
+Q      := $(if $(V),,@)
+
 apxs    = $(shell $(APXS) -q $(1) 2>/dev/null)
 
 # Where an installed module finds its parts. Debian keeps helpers such as
@@ -110,17 +113,21 @@ SANITIZED  := $(if $(findstring -fsanitize,$(CFLAGS)),test/sanitizer_options.c)
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer
 
 $(BUILD)/mod_cforigin.so: $(call obj,$(MODULE) $(MODULECORE))
-	$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lssl -lcrypto
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lssl -lcrypto
 
 $(BUILD)/cforigin-keeper: $(call obj,$(KEEPER) $(CORE) $(SANITIZED))
-	$(LINK) -pie -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -pie -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
 
 $(BUILD)/cforigin-issuer: $(call obj,$(ISSUER) $(ISSUERCORE) $(SANITIZED))
-	$(LINK) -pie -o $@ $^ -ljansson -lcurl -lcrypto $(APRLIBS)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -pie -o $@ $^ -ljansson -lcurl -lcrypto $(APRLIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(COMPILE) -c -o $@ $<
 
 # Unit tests: one program a room, linked with every room but the mains.
 UNIT     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/test_*.c))
@@ -131,7 +138,8 @@ unit: $(UNIT)
 
 $(BUILD)/unit/%: $(BUILD)/obj/test/unit/%.o $(UNITOBJ)
 	@mkdir -p $(@D)
-	$(LINK) -o $@ $^ -lcmocka -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -o $@ $^ -lcmocka -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
 
 # The unit programs, then the e2e tests on a real httpd; ends with a line
 # "N passed, N failed". JOBS=1: one test at a time.
