@@ -14,11 +14,23 @@
 #define MESSAGE_MAX 600
 #define QUOTE_MAX 200
 
+/* A text with a zero byte in it is as good as none. */
 static const char *text_of(const json_t *object, const char *key)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    const json_t *value = json_object_get(object, key);
+    const char *text = json_string_value(value);
 
-    return text && *text ? text : NULL;
+    return text && *text && strlen(text) == json_string_length(value) ? text
+                                                                      : NULL;
+}
+
+static const char *clean_of(apr_pool_t *p, const json_t *object,
+                            const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return cfo_text_clean(p, json_string_value(value),
+                          json_string_length(value), MESSAGE_MAX);
 }
 
 static int code_of(const json_t *error)
@@ -34,8 +46,8 @@ static const char *message_of(apr_pool_t *p, const json_t *error)
 {
     const json_t *chain =
         json_array_get(json_object_get(error, "error_chain"), 0);
-    const char *first = text_of(error, "message");
-    const char *deeper = text_of(chain, "message");
+    const char *first = clean_of(p, error, "message");
+    const char *deeper = clean_of(p, chain, "message");
     const char *text = first;
 
     if (deeper) {
@@ -131,7 +143,7 @@ cfo_result_t cfo_envelope_read(const cfo_call_t *call, apr_time_t wall,
     result.ray = call->ray;
     result.retry_after = told_to_wait(call, wall);
     if (!call->fault && call->reply) {
-        body = json_loadb(call->reply, call->reply_len, 0, NULL);
+        body = json_loadb(call->reply, call->reply_len, JSON_ALLOW_NUL, NULL);
     }
     if (!is_envelope(body)) {
         not_the_api(call, why_not(call), &result);
