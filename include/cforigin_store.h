@@ -63,7 +63,9 @@ typedef struct cfo_stamp_t {
     apr_int64_t ctime_sec[2], ctime_nsec[2];
 } cfo_stamp_t;
 
-/** The live generation of one wanted certificate. */
+/** The live generation of one wanted certificate. With CFO_STORED_UNREADABLE
+ * an older pair that can still be read is told all the same, with its facts:
+ * it is served, and nothing is asked for. */
 typedef struct cfo_entry_t {
     cfo_stored_t stored;
     int generation;        /* 0 when there is none usable */

@@ -55,6 +55,13 @@ cfo_result_t cfo_store_install(apr_pool_t *p, const char *dir,
                                const cfo_pem_t *cert, const cfo_meta_t *meta,
                                int *generation);
 
+/** Finish what a crash left between the naming of a generation and the switch
+ * of `current` to it; the reader goes on using the older one until then. Costs
+ * one readlink when there is nothing to do. Call it under the lock before the
+ * look.
+ * @param changed set to 1 when a generation became the live one by this */
+cfo_result_t cfo_store_settle(apr_pool_t *p, const char *dir, int *changed);
+
 /** A pair taken over: becomes the next generation and the live one. */
 cfo_result_t cfo_store_install_pair(apr_pool_t *p, const char *dir,
                                     const cfo_pem_t *cert,
@@ -81,14 +88,15 @@ cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
  * Write a live pair to a target: key first, then certificate; through a
  * symbolic link to the file it names; 0600 and 0644, or the mode, owner and
  * group that the file has. One path for both: key and certificate in one PEM,
- * 0600. A target that already holds the very same bytes is left alone.
+ * 0600. A target that already holds this very pair is left alone.
  * @param changed set to 1 when something was written
  */
 cfo_result_t cfo_store_put_target(apr_pool_t *p, const cfo_target_t *target,
                                   const cfo_pem_t *cert, const cfo_pem_t *key,
                                   int *changed);
 
-/** 1 when the target holds exactly this pair. */
+/** 1 when the target holds exactly this pair: the same PEM blocks, whatever
+ * text stands around them. */
 int cfo_store_target_is(apr_pool_t *p, const cfo_target_t *target,
                         const cfo_pem_t *cert, const cfo_pem_t *key);
 
