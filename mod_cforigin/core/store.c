@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Which pair of a wanted certificate is the live one: `current`, the checks
+ * on what it names, older generations when it is damaged; and what waits in
+ * pending/. Reads only.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+#include "store_files.h"
+#include "store_json.h"
+
+typedef enum {
+    FOUND_GOOD = 0,
+    FOUND_DAMAGED,
+    FOUND_MISMATCH,
+    FOUND_SICK /* could not be read: says nothing of the pair */
+} found_t;
+
+/** One look: where, with what memory, and what came of it. */
+typedef struct look_t {
+    apr_pool_t *p;     /* the caller's: the entry lives here */
+    apr_pool_t *ptemp; /* of texts */
+    apr_hash_t *known;
+    cfo_entry_t *entry;
+} look_t;
+
+static found_t found_by(apr_status_t rv)
+{
+    return cfo_store_is_sick(rv) ? FOUND_SICK : FOUND_DAMAGED;
+}
+
+/* The first fault is the one to tell: what follows is how it was mended. */
+static void note(look_t *look, const char *path, const char *why)
+{
+    if (!look->entry->fault) {
+        look->entry->fault = apr_pstrcat(look->p, path, ": ", why, NULL);
+    }
+}
+
+static void note_status(look_t *look, const char *path, apr_status_t rv)
+{
+    char buf[120];
+
+    note(look, path,
+         rv == APR_EGENERAL ? "is not what belongs there"
+                            : apr_strerror(rv, buf, sizeof(buf)));
+}
+
+static void stamp_one(cfo_stamp_t *stamp, int i, const struct stat *st)
+{
+    stamp->dev[i] = (apr_uint64_t)st->st_dev;
+    stamp->ino[i] = (apr_uint64_t)st->st_ino;
+    stamp->size[i] = (apr_uint64_t)st->st_size;
+    stamp->ctime_sec[i] = (apr_int64_t)st->st_ctim.tv_sec;
+    stamp->ctime_nsec[i] = (apr_int64_t)st->st_ctim.tv_nsec;
+}
+
+/* 1 when the pair was checked before and is untouched since. */
+static int is_known(look_t *look, const char *cert_path, const char *key_path)
+{
+    cfo_entry_t *entry = look->entry;
+    const cfo_known_t *known;
+    struct stat st[2];
+
+    known = look->known
+                ? apr_hash_get(look->known, cert_path, APR_HASH_KEY_STRING)
+                : NULL;
+    if (!known || stat(cert_path, &st[0]) != 0 ||
+        stat(key_path, &st[1]) != 0) {
+        return 0;
+    }
+    stamp_one(&entry->stamp, 0, &st[0]);
+    stamp_one(&entry->stamp, 1, &st[1]);
+    if (memcmp(&entry->stamp, &known->stamp, sizeof(cfo_stamp_t)) != 0) {
+        return 0;
+    }
+    entry->stored.facts = known->facts;
+    entry->meta = known->meta;
+    return 1;
+}
+
+static found_t read_one(look_t *look, const char *path, int i, cfo_pem_t *text)
+{
+    struct stat st;
+    apr_status_t rv = cfo_store_read_stat(look->ptemp, path, text, &st);
+
+    if (rv != APR_SUCCESS) {
+        note_status(look, path, rv);
+        return found_by(rv);
+    }
+    stamp_one(&look->entry->stamp, i, &st);
+    return FOUND_GOOD;
+}
+
+static found_t check_pair(look_t *look, const char *cert_path,
+                          const char *key_path)
+{
+    cfo_pem_t cert, key;
+    found_t found;
+    int matches;
+
+    found = read_one(look, cert_path, 0, &cert);
+    if (found == FOUND_GOOD) {
+        found = read_one(look, key_path, 1, &key);
+    }
+    if (found != FOUND_GOOD) {
+        return found;
+    }
+    look->entry->stored.facts = cfo_pki_pair(look->p, cert.data, cert.len,
+                                             key.data, key.len, &matches);
+    cfo_pki_wipe(&key);
+    if (!look->entry->stored.facts) {
+        note(look, cert_path, "holds no certificate");
+        return FOUND_DAMAGED;
+    }
+    if (matches < 0) {
+        note(look, key_path, "holds no key that can be read");
+        return FOUND_DAMAGED;
+    }
+    if (!matches) {
+        note(look, key_path, "is not the key of the certificate beside it");
+        return FOUND_MISMATCH;
+    }
+    return FOUND_GOOD;
+}
+
+/* Without meta.json a pair is as good as with it, but nobody knows whether it
+ * was taken over; on a sick disk it is taken as found, so that nothing is
+ * asked for because of what could not be read. */
+static void read_meta(look_t *look, const char *generation_dir)
+{
+    const char *path =
+        cfo_store_path(look->ptemp, generation_dir, CFO_FILE_META);
+    cfo_entry_t *entry = look->entry;
+    cfo_pem_t text;
+    apr_status_t rv = cfo_store_read_file(look->ptemp, path, &text);
+
+    entry->meta =
+        rv == APR_SUCCESS ? cfo_store_meta_parse(look->p, &text) : NULL;
+    if (!entry->meta) {
+        entry->stored.adopted = cfo_store_is_sick(rv);
+        note_status(look, path, rv == APR_SUCCESS ? APR_EGENERAL : rv);
+    }
+}
+
+static found_t try_generation(look_t *look, int generation)
+{
+    cfo_entry_t *entry = look->entry;
+    const char *dir = cfo_store_numbered(look->ptemp, entry->dir, generation);
+    const char *cert_path = cfo_store_path(look->p, dir, CFO_FILE_CERT);
+    const char *key_path = cfo_store_path(look->p, dir, CFO_FILE_KEY);
+
+    if (!is_known(look, cert_path, key_path)) {
+        found_t found = check_pair(look, cert_path, key_path);
+
+        if (found != FOUND_GOOD) {
+            entry->stored.facts = NULL;
+            return found;
+        }
+    }
+    if (!entry->meta) {
+        read_meta(look, dir);
+    }
+    if (entry->meta) {
+        entry->stored.adopted = entry->meta->adopted;
+    }
+    entry->generation = generation;
+    entry->cert_path = cert_path;
+    entry->key_path = key_path;
+    return FOUND_GOOD;
+}
+
+/* Every generation but the one that failed, the newest first. */
+static found_t try_others(look_t *look, int failed, found_t found)
+{
+    apr_status_t rv;
+    apr_array_header_t *all =
+        cfo_store_list(look->ptemp, look->entry->dir, &rv);
+    int i;
+
+    if (cfo_store_is_sick(rv)) {
+        note_status(look, look->entry->dir, rv);
+        found = FOUND_SICK;
+    }
+    for (i = all->nelts - 1; i >= 0; i--) {
+        int generation = APR_ARRAY_IDX(all, i, int);
+        found_t other;
+
+        if (generation == failed) {
+            continue;
+        }
+        other = try_generation(look, generation);
+        if (other == FOUND_GOOD) {
+            look->entry->fell_back = 1;
+            break;
+        }
+        if (other == FOUND_SICK) {
+            found = FOUND_SICK;
+        }
+    }
+    return found;
+}
+
+/* Nothing that `current` names is usable. A sick disk stays `unreadable`
+ * though an older pair can be served: nothing may be asked for. */
+static cfo_stored_state_t settle_state(const look_t *look, found_t found,
+                                       int nothing)
+{
+    if (found == FOUND_SICK) {
+        return CFO_STORED_UNREADABLE;
+    }
+    if (look->entry->cert_path) {
+        return CFO_STORED_PAIR;
+    }
+    if (nothing) {
+        return CFO_STORED_NONE;
+    }
+    return found == FOUND_MISMATCH ? CFO_STORED_KEY_MISMATCH
+                                   : CFO_STORED_DAMAGED;
+}
+
+/* No `current`, and nothing to point it at: a certificate not asked for yet.
+ * A file where the directory should be is damage. */
+static int is_nothing(look_t *look)
+{
+    apr_status_t rv;
+    apr_array_header_t *all =
+        cfo_store_list(look->ptemp, look->entry->dir, &rv);
+
+    return all->nelts == 0 && (rv == APR_SUCCESS || rv == APR_ENOENT);
+}
+
+static void look_around(look_t *look)
+{
+    cfo_entry_t *entry = look->entry;
+    int current, nothing = 0;
+    apr_status_t rv = cfo_store_resolve(entry->dir, &current);
+    found_t found;
+
+    if (rv == APR_SUCCESS) {
+        found = try_generation(look, current);
+        if (found == FOUND_GOOD) {
+            entry->stored.state = CFO_STORED_PAIR;
+            return;
+        }
+    }
+    else {
+        found = found_by(rv);
+        nothing = rv == APR_ENOENT && is_nothing(look);
+        if (!nothing) {
+            note_status(
+                look,
+                cfo_store_path(look->ptemp, entry->dir, CFO_LINK_CURRENT), rv);
+        }
+    }
+    if (!nothing) {
+        found = try_others(look, current, found);
+    }
+    entry->stored.state = settle_state(look, found, nothing);
+}
+
+static void look_open(look_t *look, apr_pool_t *p, const char *dir,
+                      apr_hash_t *known)
+{
+    look->p = p;
+    apr_pool_create(&look->ptemp, p);
+    look->known = known;
+    look->entry = apr_pcalloc(p, sizeof(cfo_entry_t));
+    look->entry->dir = dir;
+}
+
+cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,
+                            const char *folder, cfo_request_type_t type,
+                            apr_hash_t *known)
+{
+    look_t look;
+
+    look_open(&look, p, cfo_store_dir(p, store, folder, type), known);
+    look_around(&look);
+    look.entry->stored.forced =
+        cfo_store_is_forced(look.ptemp, look.entry->dir);
+    apr_pool_destroy(look.ptemp);
+    return look.entry;
+}
+
+cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,
+                                  const char *folder, cfo_request_type_t type,
+                                  int generation)
+{
+    found_t found;
+    look_t look;
+
+    look_open(&look, p, cfo_store_dir(p, store, folder, type), NULL);
+    found = try_generation(&look, generation);
+    look.entry->stored.state = CFO_STORED_PAIR;
+    apr_pool_destroy(look.ptemp);
+    return found == FOUND_GOOD ? look.entry : NULL;
+}
+
+/* ---- pending/ ---- */
+
+/* An install that was cut short has taken the intent away already; meta.json
+ * says the same. It was asked for and answered. */
+static int intent_of_meta(apr_pool_t *p, const char *dir, const char *pending,
+                          cfo_intent_t *intent)
+{
+    const char *type = strrchr(dir, '/');
+    const cfo_meta_t *meta;
+    cfo_pem_t text;
+
+    memset(intent, 0, sizeof(*intent));
+    cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_META), &text);
+    meta = cfo_store_meta_parse(p, &text);
+    if (!meta || !type ||
+        !cfo_request_type_parse(type + 1, &intent->request_type)) {
+        return 0;
+    }
+    intent->hostnames = meta->hostnames;
+    intent->validity = meta->validity;
+    intent->account = meta->account;
+    intent->created = meta->installed;
+    intent->asked = 1;
+    return 1;
+}
+
+static int read_intent(apr_pool_t *p, const char *dir, const char *pending,
+                       cfo_pending_t *found)
+{
+    cfo_pem_t text;
+    const char *spki;
+
+    if (cfo_pki_key_spki(p, &found->key, &spki) != APR_SUCCESS) {
+        return 0;
+    }
+    if (cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_INTENT),
+                            &text) == APR_SUCCESS) {
+        return (found->csr.len || found->cert.len) &&
+               cfo_store_intent_parse(p, &text, &found->intent) &&
+               !strcmp(spki, found->intent.spki_sha256);
+    }
+    if (!found->cert.len || !intent_of_meta(p, dir, pending, &found->intent)) {
+        return 0;
+    }
+    found->intent.spki_sha256 = spki;
+    return 1;
+}
+
+cfo_pending_t *cfo_store_pending(apr_pool_t *p, const char *dir)
+{
+    const char *pending = cfo_store_path(p, dir, CFO_DIR_PENDING);
+    cfo_pending_t *found = apr_pcalloc(p, sizeof(*found));
+
+    if (cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_KEY),
+                            &found->key) != APR_SUCCESS) {
+        return NULL;
+    }
+    cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_CSR),
+                        &found->csr);
+    cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_CERT),
+                        &found->cert);
+    if (!read_intent(p, dir, pending, found)) {
+        cfo_pki_wipe(&found->key);
+        return NULL;
+    }
+    return found;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The store's files and directories, read only: whole small files, names,
+ * numbers, `current`, and the files beside the generations. Judges no
+ * certificate; that is store.c.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_hash.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "store_files.h"
+#include "store_json.h"
+
+int cfo_store_is_sick(apr_status_t rv)
+{
+    switch (rv) {
+    case APR_SUCCESS:
+    case APR_EGENERAL:
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EINVAL: /* readlink of something that is no link */
+    case ENXIO:  /* a socket or a device where a file should be */
+    case ENODEV:
+        return 0;
+    default:
+        return 1;
+    }
+}
+
+const char *cfo_store_path(apr_pool_t *p, const char *dir, const char *name)
+{
+    return apr_pstrcat(p, dir, "/", name, NULL);
+}
+
+const char *cfo_store_numbered(apr_pool_t *p, const char *dir, int generation)
+{
+    return apr_psprintf(p, "%s/%d", dir, generation);
+}
+
+const char *cfo_store_dir(apr_pool_t *p, const char *store, const char *folder,
+                          cfo_request_type_t type)
+{
+    return apr_pstrcat(p, store, "/certs/", folder, "/",
+                       cfo_request_type_word(type), NULL);
+}
+
+/* ---- a file, whole ---- */
+
+static apr_status_t read_all(int fd, char *data, apr_size_t size,
+                             apr_size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        ssize_t n = read(fd, data + *got, size - *got);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        if (n == 0) {
+            break;
+        }
+        *got += (apr_size_t)n;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
+                                 cfo_pem_t *text, struct stat *st)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int fd;
+
+    text->data = NULL;
+    text->len = 0;
+    /* a FIFO in a file's place must not hold up a start */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        return errno;
+    }
+    if (fstat(fd, st) != 0) {
+        rv = errno;
+    }
+    else if (!S_ISREG(st->st_mode) || st->st_size > CFO_FILE_MAX) {
+        rv = APR_EGENERAL;
+    }
+    else {
+        text->data = apr_palloc(p, (apr_size_t)st->st_size + 1);
+        rv = read_all(fd, text->data, (apr_size_t)st->st_size, &text->len);
+        text->data[text->len] = '\0';
+    }
+    close(fd);
+    if (rv != APR_SUCCESS) {
+        cfo_pki_wipe(text);
+        text->data = NULL;
+        text->len = 0;
+    }
+    return rv;
+}
+
+apr_status_t cfo_store_read_file(apr_pool_t *p, const char *path,
+                                 cfo_pem_t *text)
+{
+    struct stat st;
+
+    return cfo_store_read_stat(p, path, text, &st);
+}
+
+/* ---- names, numbers, current ---- */
+
+int cfo_store_number(const char *name)
+{
+    apr_size_t digits = strspn(name, "0123456789");
+
+    if (!digits || digits > 9 || name[digits] || name[0] == '0') {
+        return 0;
+    }
+    return atoi(name);
+}
+
+apr_status_t cfo_store_resolve(const char *dir, int *generation)
+{
+    char target[32], path[4096];
+    ssize_t len;
+
+    *generation = 0;
+    if (strlen(dir) + sizeof("/" CFO_LINK_CURRENT) > sizeof(path)) {
+        return ENAMETOOLONG;
+    }
+    apr_snprintf(path, sizeof(path), "%s/" CFO_LINK_CURRENT, dir);
+    len = readlink(path, target, sizeof(target) - 1);
+    if (len < 0) {
+        return errno == EINVAL ? APR_EGENERAL : errno;
+    }
+    target[len] = '\0';
+    *generation = cfo_store_number(target);
+    return *generation ? APR_SUCCESS : APR_EGENERAL;
+}
+
+int cfo_store_current(apr_pool_t *p, const char *dir)
+{
+    int generation;
+
+    (void)p;
+    cfo_store_resolve(dir, &generation);
+    return generation;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+apr_array_header_t *cfo_store_names(apr_pool_t *p, const char *dir,
+                                    apr_status_t *rv)
+{
+    apr_array_header_t *names = apr_array_make(p, 8, sizeof(const char *));
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    *rv = d ? APR_SUCCESS : errno;
+    if (!d) {
+        return names;
+    }
+    for (errno = 0; (entry = readdir(d)); errno = 0) {
+        if (entry->d_name[0] != '.') {
+            APR_ARRAY_PUSH(names, const char *) =
+                apr_pstrdup(p, entry->d_name);
+        }
+    }
+    *rv = errno;
+    closedir(d);
+    qsort(names->elts, (size_t)names->nelts, sizeof(const char *),
+          compare_names);
+    return names;
+}
+
+static int is_directory(apr_pool_t *p, const char *dir, const char *name)
+{
+    struct stat st;
+
+    return stat(cfo_store_path(p, dir, name), &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+apr_array_header_t *cfo_store_list(apr_pool_t *p, const char *dir,
+                                   apr_status_t *rv)
+{
+    apr_array_header_t *numbers = apr_array_make(p, 4, sizeof(int));
+    apr_array_header_t *names = cfo_store_names(p, dir, rv);
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        int number = cfo_store_number(name);
+
+        if (number && is_directory(p, dir, name)) {
+            APR_ARRAY_PUSH(numbers, int) = number;
+        }
+    }
+    qsort(numbers->elts, (size_t)numbers->nelts, sizeof(int), compare_ints);
+    return numbers;
+}
+
+apr_array_header_t *cfo_store_generations(apr_pool_t *p, const char *dir)
+{
+    apr_status_t rv;
+
+    return cfo_store_list(p, dir, &rv);
+}
+
+apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store)
+{
+    const char *certs = cfo_store_path(p, store, "certs");
+    apr_array_header_t *folders = apr_array_make(p, 8, sizeof(const char *));
+    apr_array_header_t *names;
+    apr_status_t rv;
+    int i;
+
+    names = cfo_store_names(p, certs, &rv);
+    for (i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+
+        if (is_directory(p, certs, name)) {
+            APR_ARRAY_PUSH(folders, const char *) = name;
+        }
+    }
+    return folders;
+}
+
+/* ---- what lies beside the generations ---- */
+
+cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir)
+{
+    cfo_pem_t text;
+
+    cfo_store_read_file(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT), &text);
+    return cfo_store_attempt_parse(p, &text);
+}
+
+cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
+                                      const char *id)
+{
+    cfo_pem_t text;
+
+    cfo_store_read_file(
+        p, apr_pstrcat(p, store, "/accounts/", id, ".json", NULL), &text);
+    return cfo_store_account_parse(&text);
+}
+
+int cfo_store_is_forced(apr_pool_t *p, const char *dir)
+{
+    struct stat st;
+
+    return lstat(cfo_store_path(p, dir, CFO_FILE_RENEW), &st) == 0;
+}
+
+static void index_targets(apr_pool_t *p, apr_hash_t *index, const char *store,
+                          const char *folder, cfo_request_type_t type)
+{
+    const char *dir = cfo_store_dir(p, store, folder, type);
+    const cfo_meta_t *meta;
+    cfo_pem_t text;
+    int i, generation;
+
+    if (cfo_store_resolve(dir, &generation) != APR_SUCCESS) {
+        return;
+    }
+    cfo_store_read_file(p,
+                        cfo_store_path(p,
+                                       cfo_store_numbered(p, dir, generation),
+                                       CFO_FILE_META),
+                        &text);
+    meta = cfo_store_meta_parse(p, &text);
+    for (i = 0; meta && i < meta->targets->nelts; i++) {
+        const cfo_target_t *target =
+            &APR_ARRAY_IDX(meta->targets, i, cfo_target_t);
+
+        apr_hash_set(index, target->certificate, APR_HASH_KEY_STRING, folder);
+    }
+}
+
+apr_hash_t *cfo_store_targets(apr_pool_t *p, const char *store)
+{
+    apr_hash_t *index = apr_hash_make(p);
+    apr_array_header_t *folders = cfo_store_folders(p, store);
+    int i;
+
+    for (i = 0; i < folders->nelts; i++) {
+        const char *folder = APR_ARRAY_IDX(folders, i, const char *);
+
+        index_targets(p, index, store, folder, CFO_ORIGIN_ECC);
+        index_targets(p, index, store, folder, CFO_ORIGIN_RSA);
+    }
+    return index;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * How the store reads a directory, shared by its reader and its writer: what
+ * a generation's name is, where `current` points, and which of the system's
+ * errors say that the disk is sick rather than that a file is bad.
+ */
+#ifndef CFORIGIN_STORE_FILES_H
+#define CFORIGIN_STORE_FILES_H
+
+#include <sys/stat.h>
+
+#include "cforigin_store.h"
+
+/** As cfo_store_read_file, and the opened file's stat. */
+apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
+                                 cfo_pem_t *text, struct stat *st);
+
+/** 1 for an error that says nothing of the file itself: no permission, no
+ * descriptor, no memory, an I/O error, and whatever is not known to mean that
+ * the file is missing or the wrong kind of thing. */
+int cfo_store_is_sick(apr_status_t rv);
+
+/** The number a generation's name says, 0 when it is no such name. */
+int cfo_store_number(const char *name);
+
+/**
+ * Where `current` points: a plain number and nothing else.
+ * @param generation set on APR_SUCCESS
+ * @return APR_SUCCESS, APR_ENOENT, APR_EGENERAL for one that points anywhere
+ *         else or is no link, or the system's error
+ */
+apr_status_t cfo_store_resolve(const char *dir, int *generation);
+
+/** As cfo_store_generations, and why the directory could not be read. */
+apr_array_header_t *cfo_store_list(apr_pool_t *p, const char *dir,
+                                   apr_status_t *rv);
+
+/** Names in a directory but for those with a leading dot, sorted. */
+apr_array_header_t *cfo_store_names(apr_pool_t *p, const char *dir,
+                                    apr_status_t *rv);
+
+/** <dir>/<name> */
+const char *cfo_store_path(apr_pool_t *p, const char *dir, const char *name);
+
+/** <dir>/<generation> */
+const char *cfo_store_numbered(apr_pool_t *p, const char *dir, int generation);
+
+#endif

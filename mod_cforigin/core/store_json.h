@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The store's JSON files as text: what the reader reads and the writer
+ * writes, side by side so that they agree. Pure: text in, value out. Rubbish
+ * reads as NULL (or as the empty value), never as a crash.
+ */
+#ifndef CFORIGIN_STORE_JSON_H
+#define CFORIGIN_STORE_JSON_H
+
+#include "cforigin_store.h"
+
+cfo_pem_t cfo_store_meta_print(apr_pool_t *p, const cfo_meta_t *meta);
+cfo_meta_t *cfo_store_meta_parse(apr_pool_t *p, const cfo_pem_t *text);
+
+cfo_pem_t cfo_store_intent_print(apr_pool_t *p, const cfo_intent_t *intent);
+int cfo_store_intent_parse(apr_pool_t *p, const cfo_pem_t *text,
+                           cfo_intent_t *intent);
+
+cfo_pem_t cfo_store_attempt_print(apr_pool_t *p, const cfo_attempt_t *attempt);
+cfo_attempt_t cfo_store_attempt_parse(apr_pool_t *p, const cfo_pem_t *text);
+
+cfo_pem_t cfo_store_account_print(apr_pool_t *p,
+                                  const cfo_account_state_t *state);
+cfo_account_state_t cfo_store_account_parse(const cfo_pem_t *text);
+
+#endif

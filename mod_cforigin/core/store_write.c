@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What the keeper writes beside the generations: the store's own directories,
+ * pending/, attempts, accounts and the journal. Keeper only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_file_info.h>
+#include <apr_strings.h>
+
+#include "store_files.h"
+#include "store_json.h"
+#include "store_write_file.h"
+
+#define MODE_STORE 0755
+#define MODE_PRIVATE 0700
+#define MODE_SECRET 0600
+
+/** Where a new pending/ is put together. */
+#define DIR_STAGED ".pending.new"
+
+static const char *parent_of(apr_pool_t *p, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash) {
+        return ".";
+    }
+    return slash == path ? "/"
+                         : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
+}
+
+/* ---- directories ---- */
+
+/* A directory and those above it that are missing; a new one's name is
+ * synced, or a crash could take away all that was put into it. What stands in
+ * the way is moved aside only inside the store: above it, it is somebody
+ * else's. */
+static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
+                              int aside, int above)
+{
+    const char *parent = parent_of(p, path);
+    cfo_result_t result = cfo_result_ok();
+    struct stat st;
+    int made = 0;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return result;
+    }
+    if (above > 0 && strcmp(parent, path) != 0) {
+        result = make_path(p, parent, mode, aside, above - 1);
+    }
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_mkdir(p, path, mode, aside, &made);
+    }
+    if (result.kind == CFO_OK && made) {
+        result = cfo_disk_sync(p, parent);
+    }
+    return result;
+}
+
+cfo_result_t cfo_store_prepare(apr_pool_t *p, const char *store)
+{
+    cfo_result_t result = make_path(p, store, MODE_STORE, 0, 64);
+
+    if (result.kind == CFO_OK) {
+        result =
+            make_path(p, cfo_store_path(p, store, "certs"), MODE_STORE, 1, 0);
+    }
+    if (result.kind == CFO_OK) {
+        result = make_path(p, cfo_store_path(p, store, "accounts"), MODE_STORE,
+                           1, 0);
+    }
+    return result;
+}
+
+/* <store>/certs/<folder>/<request_type>: the last two are private */
+cfo_result_t cfo_store_make_dir(apr_pool_t *p, const char *dir)
+{
+    return make_path(p, dir, MODE_PRIVATE, 1, 1);
+}
+
+/* ---- pending/ ---- */
+
+static cfo_result_t stage_pending(apr_pool_t *p, const char *staged,
+                                  const cfo_intent_t *intent,
+                                  const cfo_pem_t *key, const cfo_pem_t *csr)
+{
+    static const cfo_disk_owner_t secret = {.mode = MODE_SECRET};
+    cfo_pem_t text = cfo_store_intent_print(p, intent);
+    const struct {
+        const char *name;
+        const cfo_pem_t *text;
+    } files[] = {
+        {CFO_FILE_KEY, key}, {CFO_FILE_CSR, csr}, {CFO_FILE_INTENT, &text}};
+    cfo_result_t result = cfo_disk_mkdir(p, staged, MODE_PRIVATE, 1, NULL);
+    size_t i;
+
+    for (i = 0; result.kind == CFO_OK && i < 3; i++) {
+        result = cfo_disk_create(p, cfo_store_path(p, staged, files[i].name),
+                                 &secret, files[i].text);
+    }
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_sync(p, staged);
+    }
+    return result;
+}
+
+cfo_result_t cfo_store_put_pending(apr_pool_t *p, const char *dir,
+                                   const cfo_intent_t *intent,
+                                   const cfo_pem_t *key, const cfo_pem_t *csr)
+{
+    const char *staged = cfo_store_path(p, dir, DIR_STAGED);
+    const char *pending = cfo_store_path(p, dir, CFO_DIR_PENDING);
+    cfo_result_t result = cfo_store_make_dir(p, dir);
+
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_remove(p, staged);
+    }
+    if (result.kind == CFO_OK) {
+        result = stage_pending(p, staged, intent, key, csr);
+    }
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_remove(p, pending);
+    }
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_rename(p, staged, pending);
+    }
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_sync(p, dir);
+    }
+    if (result.kind != CFO_OK) {
+        cfo_disk_remove(p, staged); /* the first failure is the one to tell */
+    }
+    return result;
+}
+
+cfo_result_t cfo_store_put_intent(apr_pool_t *p, const char *dir,
+                                  const cfo_intent_t *intent)
+{
+    const char *pending = cfo_store_path(p, dir, CFO_DIR_PENDING);
+    cfo_pem_t text = cfo_store_intent_print(p, intent);
+    cfo_result_t result =
+        cfo_disk_replace(p, pending, CFO_FILE_INTENT, MODE_SECRET, &text);
+
+    return result.kind == CFO_OK ? cfo_disk_sync(p, pending) : result;
+}
+
+cfo_result_t cfo_store_drop_pending(apr_pool_t *p, const char *dir)
+{
+    const char *pending = cfo_store_path(p, dir, CFO_DIR_PENDING);
+    const char *intent = cfo_store_path(p, pending, CFO_FILE_INTENT);
+    cfo_result_t result;
+
+    /* half a pending/ must not be taken for a whole one */
+    result = cfo_disk_remove(p, intent);
+    return result.kind == CFO_OK ? cfo_disk_remove(p, pending) : result;
+}
+
+/* ---- attempts, accounts ---- */
+
+cfo_result_t cfo_store_put_attempt(apr_pool_t *p, const char *dir,
+                                   const cfo_attempt_t *attempt)
+{
+    cfo_pem_t text = cfo_store_attempt_print(p, attempt);
+    cfo_result_t result = cfo_store_make_dir(p, dir);
+
+    if (result.kind == CFO_OK) {
+        result =
+            cfo_disk_replace(p, dir, CFO_FILE_ATTEMPT, MODE_SECRET, &text);
+    }
+    return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
+}
+
+cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
+                                   const char *id,
+                                   const cfo_account_state_t *state)
+{
+    const char *dir = cfo_store_path(p, store, "accounts");
+    cfo_pem_t text = cfo_store_account_print(p, state);
+    cfo_result_t result = make_path(p, dir, MODE_STORE, 1, 0);
+
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_replace(p, dir, apr_pstrcat(p, id, ".json", NULL),
+                                  MODE_SECRET, &text);
+    }
+    return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
+}
+
+/* ---- the journal ---- */
+
+/* A line that a full disk or a crash cut must not swallow the next one. */
+static const char *gap_before(int fd)
+{
+    struct stat st;
+    char last = '\n';
+
+    if (fstat(fd, &st) == 0 && st.st_size > 0 &&
+        pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n') {
+        return "\n";
+    }
+    return "";
+}
+
+cfo_result_t cfo_store_journal(apr_pool_t *p, const char *store,
+                               const char *line)
+{
+    const char *path = cfo_store_path(p, store, "journal.jsonl");
+    const char *text;
+    ssize_t len, written;
+    int fd, err = 0;
+
+    fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
+              MODE_SECRET);
+    if (fd < 0) {
+        return cfo_disk_fault(p, "open", path, errno);
+    }
+    text = apr_pstrcat(p, gap_before(fd), line, "\n", NULL);
+    len = (ssize_t)strlen(text);
+    do {
+        written = write(fd, text, (size_t)len);
+    } while (written < 0 && errno == EINTR);
+    if (written != len) {
+        err = written < 0 ? errno : ENOSPC;
+    }
+    if (close(fd) != 0 && !err) {
+        err = errno;
+    }
+    return err ? cfo_disk_fault(p, "write", path, err) : cfo_result_ok();
+}
