@@ -231,15 +231,13 @@ const char *cfo_name_fault_text(cfo_name_fault_t fault)
            "www.example.com";
 }
 
-/* Where the wildcard that would cover name goes on after its "*": ".b.c" of
- * "a.b.c". NULL for a name that no wildcard covers. */
+/* Where the wildcard that covers name goes on after its "*": ".b.c" of
+ * "a.b.c", and of "*.b.c" too. NULL for a name that none covers. */
 static const char *suffix_of(const char *name)
 {
     const char *dot = strchr(name, '.');
 
-    if (!dot || dot == name || name[0] == '*')
-        return NULL;
-    return dot;
+    return dot == name ? NULL : dot;
 }
 
 int cfo_name_covers(const char *pattern, const char *name)

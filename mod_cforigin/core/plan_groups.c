@@ -121,21 +121,14 @@ static void take_offer(cfo_plan_work_t *work, offers_t *offers,
     APR_ARRAY_PUSH(offers->all, offer_t *) = offer;
 }
 
-/* What a wildcard that covers name is indexed by, or NULL. */
-static const char *suffix_of(const char *name)
-{
-    return name[0] == '*' ? NULL : strchr(name, '.');
-}
-
 static int offer_covers(const offer_t *offer, const apr_array_header_t *names)
 {
     for (int i = 0; i < names->nelts; i++) {
         const char *name = APR_ARRAY_IDX(names, i, const char *);
-        const char *suffix = suffix_of(name);
+        const char *suffix = strchr(name, '.');
 
         if (!apr_hash_get(offer->list.seen, name, APR_HASH_KEY_STRING) &&
-            !(suffix &&
-              apr_hash_get(offer->suffixes, suffix, APR_HASH_KEY_STRING)))
+            !apr_hash_get(offer->suffixes, suffix, APR_HASH_KEY_STRING))
             return 0;
     }
     return 1;
@@ -147,7 +140,7 @@ static int better_offer(const offers_t *offers, const char *key,
                         const apr_array_header_t *names, int best)
 {
     const apr_array_header_t *list =
-        key ? apr_hash_get(offers->by_host, key, APR_HASH_KEY_STRING) : NULL;
+        apr_hash_get(offers->by_host, key, APR_HASH_KEY_STRING);
 
     for (int i = 0; list && i < list->nelts; i++) {
         int index = APR_ARRAY_IDX(list, i, int);
@@ -167,12 +160,11 @@ static offer_t *find_offer(const offers_t *offers,
     int none = offers->all->nelts;
     int best = better_offer(offers, first, names, none);
 
-    best = better_offer(offers, suffix_of(first), names, best);
+    best = better_offer(offers, strchr(first, '.'), names, best);
     return best < none ? APR_ARRAY_IDX(offers->all, best, offer_t *) : NULL;
 }
 
-/* Vhosts that share because of a name or a target: union and find. The root
- * is the first vhost of each. */
+/* Vhosts that share because of a name or a target: union and find. */
 
 static int find_root(int *parent, int vhost)
 {
@@ -185,12 +177,7 @@ static int find_root(int *parent, int vhost)
 
 static void join(int *parent, int a, int b)
 {
-    a = find_root(parent, a);
-    b = find_root(parent, b);
-    if (a < b)
-        parent[b] = a;
-    else
-        parent[a] = b;
+    parent[find_root(parent, b)] = find_root(parent, a);
 }
 
 /* Join vhost with whoever came first under this key. */
