@@ -169,11 +169,22 @@ static const char *set_zone_id(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-static const char *set_certificate(cmd_parms *cmd, void *dir, int argc,
-                                   char *const argv[])
+/* All words of a line. httpd's own splitting stops after 64, silently, and a
+ * certificate has room for 200 names. */
+static apr_array_header_t *words_of(apr_pool_t *p, const char *args)
+{
+    apr_array_header_t *words = apr_array_make(p, 8, sizeof(const char *));
+
+    while (*args)
+        APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(p, &args);
+    return words;
+}
+
+static const char *set_certificate(cmd_parms *cmd, void *dir, const char *args)
 {
     cfo_global_t *global;
     const char *err = server_only(cmd, &global);
+    apr_array_header_t *words = words_of(cmd->pool, args);
     apr_array_header_t *hostnames;
     cfo_shared_t *shared;
     int i;
@@ -181,38 +192,35 @@ static const char *set_certificate(cmd_parms *cmd, void *dir, int argc,
     (void)dir;
     if (err)
         return err;
-    if (argc < 2)
+    if (words->nelts < 2)
         return "CFOriginCertificate: a name and at least one hostname are "
                "needed, as in \"CFOriginCertificate apps *.apps.example.org\"";
-    hostnames = apr_array_make(cmd->pool, argc - 1, sizeof(const char *));
-    for (i = 1; i < argc; i++)
-        APR_ARRAY_PUSH(hostnames, const char *) = argv[i];
+    hostnames = apr_array_make(cmd->pool, words->nelts, sizeof(const char *));
+    for (i = 1; i < words->nelts; i++)
+        APR_ARRAY_PUSH(hostnames, const char *) =
+            APR_ARRAY_IDX(words, i, const char *);
     shared = apr_array_push(global->shared);
-    shared->name = argv[0];
+    shared->name = APR_ARRAY_IDX(words, 0, const char *);
     shared->hostnames = hostnames;
     shared->where = cfo_where(cmd->pool, cmd->directive);
     return NULL;
 }
 
-static const char *set_hostnames(cmd_parms *cmd, void *dir, int argc,
-                                 char *const argv[])
+static const char *set_hostnames(cmd_parms *cmd, void *dir, const char *args)
 {
     cfo_server_conf_t *conf = conf_of(cmd);
-    apr_array_header_t *hostnames;
-    int i;
+    apr_array_header_t *hostnames = words_of(cmd->pool, args);
 
     (void)dir;
     if (!cmd->server->is_virtual)
         return "CFOriginHostnames: belongs in a <VirtualHost>; it names the "
                "hostnames on that one's certificate";
-    if (argc < 1)
+    if (hostnames->nelts < 1)
         return "CFOriginHostnames: at least one hostname is needed";
-    hostnames = apr_array_make(cmd->pool, argc, sizeof(const char *));
-    if (conf->hostnames)
-        apr_array_cat(hostnames, conf->hostnames);
-    for (i = 0; i < argc; i++)
-        APR_ARRAY_PUSH(hostnames, const char *) = argv[i];
-    conf->hostnames = hostnames;
+    conf->hostnames =
+        conf->hostnames
+            ? apr_array_append(cmd->pool, conf->hostnames, hostnames)
+            : hostnames;
     conf->hostnames_where = cfo_where(cmd->pool, cmd->directive);
     return NULL;
 }
@@ -300,8 +308,9 @@ static const char *duration_of(cmd_parms *cmd, const char *arg,
                    "or a bare 0");
     if (*length > max)
         return bad(cmd, arg,
-                   apr_psprintf(cmd->pool, "at most %s is possible",
-                                cfo_duration_word(cmd->pool, max)));
+                   apr_psprintf(cmd->pool,
+                                "at most %" APR_TIME_T_FMT "s is possible",
+                                apr_time_sec(max)));
     return NULL;
 }
 
@@ -587,12 +596,12 @@ const command_rec cfo_directives[] = {
     AP_INIT_TAKE1("CFOriginTokenFile", set_token_file, NULL, RSRC_CONF,
                   "file with a Cloudflare API token, readable by its owner "
                   "alone; each distinct file is an account of its own"),
-    AP_INIT_TAKE_ARGV("CFOriginCertificate", set_certificate, NULL, RSRC_CONF,
-                      "a name and hostnames: one certificate shared by every "
-                      "managed virtual host whose names it covers"),
-    AP_INIT_TAKE_ARGV("CFOriginHostnames", set_hostnames, NULL, RSRC_CONF,
-                      "the names on this virtual host's certificate, instead "
-                      "of ServerName and ServerAlias"),
+    AP_INIT_RAW_ARGS("CFOriginCertificate", set_certificate, NULL, RSRC_CONF,
+                     "a name and hostnames: one certificate shared by every "
+                     "managed virtual host whose names it covers"),
+    AP_INIT_RAW_ARGS("CFOriginHostnames", set_hostnames, NULL, RSRC_CONF,
+                     "the names on this virtual host's certificate, instead "
+                     "of ServerName and ServerAlias"),
     AP_INIT_TAKE_ARGV("CFOriginRequestType", set_request_type, NULL, RSRC_CONF,
                       "origin-ecc, origin-rsa, or both"),
     AP_INIT_TAKE1("CFOriginValidity", set_validity, NULL, RSRC_CONF,
