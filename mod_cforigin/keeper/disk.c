@@ -299,7 +299,22 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
     return CFO_LOOK_NOTHING;
 }
 
-static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry)
+/* A crash may have come between a generation and the link to it: 1 when that
+ * is made good now. */
+static int finish_install(cfo_task_t *task)
+{
+    int changed = 0;
+    cfo_result_t result = cfo_store_settle(task->p, task->dir, &changed);
+
+    if (result.kind != CFO_OK)
+        note(task, CFO_LEVEL_WARNING, 0,
+             apr_psprintf(task->p, "%s: %s", task->label,
+                          cfo_result_sentence(task->p, &result)));
+    return changed;
+}
+
+static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
+                       int finished)
 {
     task->generation = entry->generation;
     if (task->reason == CFO_UNREADABLE) {
@@ -311,7 +326,12 @@ static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry)
     if (entry->fell_back)
         cfo_store_set_current(task->p, task->dir, entry->generation);
     repair_targets(task, entry);
-    return CFO_LOOK_KEPT;
+    if (!finished)
+        return CFO_LOOK_KEPT;
+    note(task, CFO_LEVEL_INFO, 0,
+         apr_psprintf(task->p, "%s: finished the install of generation %d",
+                      task->label, task->generation));
+    return CFO_LOOK_INSTALLED;
 }
 
 void cfo_disk_look(void *baton)
@@ -319,6 +339,7 @@ void cfo_disk_look(void *baton)
     cfo_task_t *task = baton;
     const cfo_round_t *round = task->keeper->round;
     const cfo_wanted_t *wanted = &task->item->wanted;
+    int finished = finish_install(task);
     cfo_entry_t *entry = cfo_store_look(task->p, round->store, wanted->folder,
                                         wanted->request_type, NULL);
     cfo_stored_t stored = entry->stored;
@@ -336,7 +357,7 @@ void cfo_disk_look(void *baton)
         note(task, CFO_LEVEL_WARNING, 0,
              apr_psprintf(task->p, "%s: %s", task->label, entry->fault));
     if (decision.action == CFO_KEEP)
-        task->look = keep(task, entry);
+        task->look = keep(task, entry, finished);
     else if (decision.action == CFO_ADOPT) {
         task->result = adopt(task, &pair);
         task->look =

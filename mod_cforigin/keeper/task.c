@@ -138,12 +138,13 @@ static cfo_attempt_t make_attempt(const cfo_item_t *item,
                                   apr_pool_t *p)
 {
     cfo_attempt_t attempt = {0};
+    apr_time_t now = apr_time_now();
     const char *seed = make_label(p, &item->wanted);
 
     attempt.failures = item->failures < 1 ? 1 : item->failures;
     if (grows && item->failures >= 1)
         attempt.failures++;
-    attempt.last_try = apr_time_now();
+    attempt.last_try = now - now % APR_USEC_PER_SEC; /* as it is written */
     attempt.last_error = *result;
     attempt.next_try = cfo_schedule_next_try(
         result, grows ? attempt.failures : 1, attempt.last_try, seed);
