@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The test Cloudflare itself: as strict as the real one, and a client that
-nobody here wrote works against it."""
+nobody here wrote works against it. Its faults: test_originca_faults.py."""
 import concurrent.futures
 import datetime
 import email.utils
 import fcntl
-import gzip
 import http.client
 import json
 import os
@@ -21,119 +20,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
-sys.path.insert(0, os.path.join(TOP, "test", "originca"))
-
-from control import OriginCA  # noqa: E402
-from front import Http2Front  # noqa: E402
-import mutations  # noqa: E402
-
-PREFIX = "/client/v4"
-DAY = datetime.timedelta(days=1)
-
-
-def make_csr(key=None, tamper=False):
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    csr = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ignored")])
-    ).sign(key, hashes.SHA256())
-    if tamper:
-        der = bytearray(csr.public_bytes(serialization.Encoding.DER))
-        der[-1] ^= 1
-        csr = x509.load_der_x509_csr(bytes(der))
-    return csr.public_bytes(serialization.Encoding.PEM).decode()
-
-
-CSR = make_csr()
-
-
-def body(**changes):
-    doc = {"csr": CSR, "hostnames": ["a.example.com"],
-           "request_type": "origin-ecc", "requested_validity": 90}
-    doc.update(changes)
-    return {name: value for name, value in doc.items() if value is not None}
-
-
-class Answer:
-    def __init__(self, response):
-        self.status, self.headers = response.status, response.headers
-        self.raw = response.read()
-
-    @property
-    def doc(self):
-        return json.loads(self.raw)
-
-    @property
-    def code(self):
-        return self.doc["errors"][0]["code"]
-
-    @property
-    def result(self):
-        return self.doc["result"]
-
-    @property
-    def cert(self):
-        return x509.load_pem_x509_certificate(
-            self.result["certificate"].encode())
-
-
-class Client:
-    """One kept-alive connection; calls are made as a plain client would."""
-
-    def __init__(self, cloudflare, token="main", timeout=10):
-        self.cloudflare = cloudflare
-        context = ssl.create_default_context(cafile=cloudflare.api_ca)
-        self.connection = http.client.HTTPSConnection(
-            "127.0.0.1", cloudflare.port, timeout=timeout, context=context)
-        self.headers = {"User-Agent": "test/1"}
-        if token:
-            self.headers["Authorization"] = (
-                "Bearer " + cloudflare.tokens.get(token, token))
-
-    def call(self, method, path, data=None, **headers):
-        if data is not None and not isinstance(data, (str, bytes)):
-            data = json.dumps(data)
-        given = {**self.headers, **{name.replace("_", "-"): value
-                                    for name, value in headers.items()}}
-        given = {name: value for name, value in given.items()
-                 if value is not None}
-        self.connection.request(method, PREFIX + path, data, given)
-        return Answer(self.connection.getresponse())
-
-    def create(self, **changes):
-        return self.call("POST", "/certificates", body(**changes))
-
-    def close(self):
-        self.connection.close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with OriginCA(tmp_path_factory.mktemp("originca")) as cloudflare:
-        yield cloudflare
-
-
-@pytest.fixture
-def cf(server):
-    server.reset()
-    yield server
-    server.reset()
-
-
-@pytest.fixture
-def client(cf):
-    client = Client(cf)
-    yield client
-    client.close()
-
-
-def parts(cf, which):
-    with open(cf.roots, encoding="ascii") as f:
-        pems = re.findall(r"-----BEGIN.*?-----END CERTIFICATE-----\n",
-                          f.read(), re.S)
-    return x509.load_pem_x509_certificate(pems[which].encode())
+from originca_client import (CSR, DAY, PREFIX, TOP, Answer, Client, body,
+                             make_csr, parts)
+from originca_client import cf, client, server  # noqa: F401 fixtures
+from control import OriginCA
+from front import Http2Front
 
 
 # ---- the leaf, the roots, the shapes of answers
@@ -490,7 +383,7 @@ def test_list_by_page_until_an_empty_one(cf):
         "total_pages": 2}
     assert "csr" not in first.result[0]
     second = client.call("GET", path + "&page=2").result
-    assert {row["id"] for row in first.result + second} == set(made)
+    assert [row["id"] for row in first.result + second] == made[::-1]
     third = client.call("GET", path + "&page=3")
     assert (third.status, third.result) == (200, [])
     some = client.call("GET", path + "&limit=3&offset=21").result
@@ -578,242 +471,6 @@ def test_restart_keeps_roots_tokens_and_certificates(tmp_path):
             path = "/certificates/" + serial
             assert Client(cf).call("GET", path).status == 200
             Client(cf).create()
-
-
-# ---- the script of faults
-
-def test_rules_match_by_op_host_token_and_count(cf, client):
-    cf.faults(
-        {"match": {"op": "create", "hostname": "bad.", "nth": [2, 3]},
-         "do": {"preset": "1201"}},
-        {"match": {"token": "one_zone"}, "times": 1,
-         "do": {"error": {"code": 1100, "message": "no"}}})
-    assert client.create().status == 200
-    codes = [client.create(hostnames=["bad.example.com"]).status
-             for _ in range(4)]
-    assert codes == [200, 400, 400, 200]
-    other = Client(cf, "one_zone")
-    assert [other.create().status for _ in range(2)] == [400, 200]
-    assert cf.fired() == [2, 1]
-    with pytest.raises(ValueError):
-        cf.faults({"match": {"opp": "create"}, "do": {}})
-    with pytest.raises(ValueError):
-        cf.faults({"do": {"certificate": "unheard-of"}})
-
-
-@pytest.mark.parametrize("preset, status", [
-    ("1100", 400), ("1201", 400), ("1010-network", 400), ("10000", 400),
-    ("9109", 403)])
-def test_presets(cf, client, preset, status):
-    cf.faults({"do": {"preset": preset}})
-    answer = client.create()
-    assert (answer.status, answer.code) == (
-        status, int(preset.split("-")[0]))
-    assert cf.counts()["issued"] == 0
-
-
-def test_rate_limited_by_the_script(cf, client):
-    cf.faults({"match": {"nth": 1}, "do": {"rate_limit": {"retry_after": 3}}},
-              {"match": {"nth": 1}, "do": {"rate_limit": {
-                  "retry_after": 90, "form": "date"}}},
-              {"do": {"ratelimit": {"r": 0, "t": 4}}})
-    answer = client.create()
-    assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
-    assert answer.headers["Ratelimit"] == '"default";r=0;t=3'
-    answer = client.create()
-    when = email.utils.parsedate_to_datetime(answer.headers["Retry-After"])
-    assert 80 < when.timestamp() - time.time() <= 91
-    answer = client.create()
-    assert (answer.status, answer.headers["Ratelimit"]) == (
-        200, '"default";r=0;t=4')
-
-
-def test_real_rate_limits(cf, client):
-    cf.settings(limits={"quota": 3, "window": 60, "block": 2})
-    seen = [client.create() for _ in range(5)]
-    assert [a.status for a in seen] == [200, 200, 200, 429, 429]
-    assert seen[0].headers["Ratelimit"].startswith('"default";r=2;t=')
-    assert seen[0].headers["Ratelimit-Policy"] == '"default";q=3;w=60'
-    assert seen[3].headers["Retry-After"] == "2"
-    assert Client(cf, "second").create().status == 400
-    end = time.monotonic() + 10
-    while client.create().status == 429 and time.monotonic() < end:
-        time.sleep(0.1)
-    assert client.create().status == 200
-
-
-@pytest.mark.parametrize("name, status, start", [
-    ("html-504", 504, b"<!DOCTYPE"), ("html-520", 200, b"<!DOCTYPE"),
-    ("empty", 200, b""), ("null", 200, b"null"), ("array", 200, b"[]"),
-    ("no-errors", 400, b'{"success": false, "errors": []}'),
-    ("wrong-types", 200, b"{"), ("text", 403, b"error code"),
-    ("deep", 200, b"[[[[["), ("huge", 200, b"{")])
-def test_bodies(cf, client, name, status, start):
-    cf.faults({"do": {"body": name}})
-    answer = client.create()
-    assert answer.status == status
-    assert answer.raw.startswith(start)
-    assert cf.counts()["issued"] == 0
-
-
-def test_gzip_bomb(cf, client):
-    cf.faults({"do": {"body": {"name": "gzip-bomb", "mb": 2}}})
-    answer = client.create()
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert len(answer.raw) < 2 ** 15
-    assert len(gzip.decompress(answer.raw)) > 2 ** 21
-
-
-@pytest.mark.parametrize("do, issued", [
-    ({"close": "before"}, 0), ({"close": "after"}, 1),
-    ({"close": "after", "reset": True}, 1), ({"cut": 100}, 1),
-    ({"garbage": True}, 0), ({"garbage": True, "issue": True}, 1)])
-def test_answers_that_never_arrive(cf, client, do, issued):
-    cf.faults({"do": do, "times": 1})
-    with pytest.raises((http.client.HTTPException, OSError)):
-        client.create()
-    ledger = cf.wait(lambda counts: counts["in_flight"] == 0)
-    assert ledger["counts"]["issued"] == issued
-    assert ledger["calls"][0]["delivered"] is False
-    if issued:
-        assert ledger["issued"][0]["serial"].isdigit()
-    client.close()
-    assert client.create().status == 200
-
-
-def test_issued_and_then_504(cf, client):
-    cf.faults({"do": {"issue": True, "body": "html-504"}})
-    assert client.create().status == 504
-    assert cf.counts()["issued"] == 1
-    assert cf.creates()[0]["result"]["status"] == 200
-
-
-def test_delay_hang_and_drip(cf):
-    for do, issued in (({"hang": True}, 0), ({"delay": 60}, 1),
-                       ({"hang": True, "issue": True}, 1),
-                       ({"drip": 1}, 1)):
-        cf.reset()
-        cf.faults({"do": do})
-        client = Client(cf, timeout=0.4)
-        with pytest.raises(OSError):
-            client.create()
-        client.close()
-        ledger = cf.wait(lambda counts: counts["in_flight"] == 0)
-        assert ledger["counts"]["issued"] == issued
-        assert ledger["calls"][0]["delivered"] is False
-
-
-def test_redirect_interim_skew_headers_and_close(cf, client):
-    cf.faults({"do": {"redirect": "https://127.0.0.1:1/", "status": 307}})
-    answer = client.create()
-    assert (answer.status, answer.headers["Location"]) == (
-        307, "https://127.0.0.1:1/")
-    cf.faults({"do": {"date_skew": -86400, "headers": {"CF-Ray": None}}})
-    answer = client.create()
-    date = email.utils.parsedate_to_datetime(answer.headers["Date"])
-    assert 86300 < time.time() - date.timestamp() < 86500
-    assert answer.headers["CF-Ray"] is None
-    cf.faults({"match": {"nth": 1}, "do": {"drop_after": True}})
-    assert client.create().headers["Connection"] == "keep-alive"
-    client.close()
-    cf.faults({"match": {"nth": 1}, "do": {"interim": 50}})
-    out = subprocess.run(
-        ["curl", "-sS", "-i", "--cacert", cf.api_ca, cf.url + "/zones", "-H",
-         "Authorization: Bearer " + cf.token], capture_output=True,
-        text=True, check=True).stdout
-    assert out.count("HTTP/1.1 103") == 50 and "HTTP/1.1 200" in out
-
-
-def test_result_fields_can_be_changed(cf, client):
-    cf.faults({"do": {"result": {"id": "123"}, "drop": ["hostnames"]}})
-    result = client.create().result
-    assert result["id"] == "123" and "hostnames" not in result
-
-
-def test_style(cf, client):
-    cf.settings(style={"dates": "rfc3339", "newline": False, "extra": True,
-                       "envelope": "full", "shuffle": True,
-                       "chunked": True}, seed=7)
-    answer = client.create()
-    assert answer.headers["Transfer-Encoding"] == "chunked"
-    assert re.match(r"[\d-]{10}T[\d:]{8}Z$", answer.result["expires_on"])
-    assert answer.result["certificate"].endswith("CERTIFICATE-----")
-    assert answer.doc["errors"] == [] and "x_unknown" in answer.result
-    orders = {tuple(client.create().result) for _ in range(8)}
-    assert len(orders) > 1
-
-
-def test_rough_is_survivable(cf):
-    cf.settings(seed=3)
-    cf.faults("rough")
-    good = 0
-    for _ in range(60):
-        client = Client(cf)
-        try:
-            good += client.create().status == 200
-        except (OSError, http.client.HTTPException):
-            pass
-        client.close()
-    assert 30 < good <= 60
-
-
-def test_virtual_time_and_token_status(cf, client):
-    cf.settings(clock_offset=40 * 86400, tokens={"main": "disabled"})
-    assert client.create().code == 10000
-    cf.settings(tokens={"main": "active"})
-    start = client.create().cert.not_valid_before
-    assert start - datetime.datetime.utcnow() > 39 * DAY
-
-
-# ---- flaws of certificates
-
-@pytest.mark.parametrize("word", mutations.WORDS)
-def test_each_flaw_differs_from_an_honest_certificate(cf, client, word):
-    cf.faults({"match": {"op": "create"}, "do": {"certificate": word}})
-    pem = client.create().result["certificate"]
-    assert cf.issued()[0]["mutation"] == [word]
-    assert is_flawed(cf, pem), word
-
-
-def is_flawed(cf, pem):
-    """Would somebody who looks at everything notice?"""
-    lines = pem.encode().split(b"\n")
-    if lines[0] != b"-----BEGIN CERTIFICATE-----" or lines[-2:] != [
-            b"-----END CERTIFICATE-----", b""] or pem.count("BEGIN") != 1:
-        return True
-    try:
-        cert = x509.load_pem_x509_certificate(pem.encode())
-        parts(cf, 1).public_key().verify(
-            cert.signature, cert.tbs_certificate_bytes,
-            ec.ECDSA(hashes.SHA256()))
-        sans = cert.extensions.get_extension_for_class(
-            x509.SubjectAlternativeName).value
-    except Exception:
-        return True
-    wanted = x509.load_pem_x509_csr(CSR.encode()).public_key()
-    now = datetime.datetime.utcnow()
-    return not (
-        cert.public_key() and isinstance(cert.public_key(),
-                                         ec.EllipticCurvePublicKey)
-        and cert.public_key().public_numbers() == wanted.public_numbers()
-        and sans.get_values_for_type(x509.DNSName) == ["a.example.com"]
-        and cert.not_valid_before < now < cert.not_valid_after
-        and cert.not_valid_after - cert.not_valid_before == 90 * DAY
-        and cert.issuer == parts(cf, 1).subject
-        and not cert.extensions.get_extension_for_class(
-            x509.BasicConstraints).value.ca
-        and len(cert.subject) == 3)
-
-
-def test_an_honest_certificate_is_not_flawed(cf, client):
-    assert not is_flawed(cf, client.create().result["certificate"])
-
-
-def test_flaws_of_stored_certificates(cf, client):
-    serial = client.create().result["id"]
-    cf.faults({"match": {"op": "get"}, "do": {"certificate": "wrong-key"}})
-    got = client.call("GET", "/certificates/" + serial).result
-    assert is_flawed(cf, got["certificate"])
 
 
 # ---- the server's own TLS and life

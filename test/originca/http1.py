@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 1024 * 1024
+LINGER = 2.0
 REASONS = {200: "OK", 204: "No Content", 301: "Moved Permanently",
            302: "Found", 307: "Temporary Redirect",
            308: "Permanent Redirect", 400: "Bad Request",
@@ -125,6 +126,7 @@ class Connection(asyncio.Protocol):
                     alive = await self.serve(request)
                 except BadRequest as fault:
                     await self.refuse(fault)
+                    await self._linger()
                     break
                 if not alive:
                     break
@@ -138,6 +140,17 @@ class Connection(asyncio.Protocol):
                 self.transport.abort()
             else:
                 self.transport.close()
+
+    async def _linger(self):
+        """Swallow what is still being sent, or the client would meet a
+        closed connection before it has read why."""
+        while not self.lost.is_set():
+            self.buffer.clear()
+            self.news.clear()
+            try:
+                await asyncio.wait_for(self.news.wait(), LINGER)
+            except asyncio.TimeoutError:
+                break
 
     async def serve(self, request):
         raise NotImplementedError

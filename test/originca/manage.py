@@ -2,7 +2,7 @@
 """The management endpoints: plain HTTP on a loopback port of its own, so
 that no fault, limit or delay of the API ever stands in the way.
 
-GET /ledger, GET /counts, GET /faults, POST /faults, POST /settings, POST /reset.
+GET /ledger, /counts, /faults; POST /faults, /settings, /reset.
 """
 import json
 
