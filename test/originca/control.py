@@ -72,9 +72,11 @@ class OriginCA:
     # ---- steering
 
     def faults(self, *rules):
-        """Put a script in force (none: take it away); "rough" is a word."""
-        return self._call("/faults", rules[0] if rules == ("rough",)
-                          else list(rules))
+        """Put a script in force, as rules or as one list of them (none:
+        take it away); "rough" is a word."""
+        if len(rules) == 1 and isinstance(rules[0], (str, list)):
+            return self._call("/faults", rules[0])
+        return self._call("/faults", list(rules))
 
     def settings(self, **changes):
         """latency=ms, clock_offset=s, limits={…}, style={…}, tokens={…}"""
