@@ -1,0 +1,703 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keeper and its issuer, run as programs against the test Cloudflare."""
+
+import datetime
+import fcntl
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+import keeper_client
+import pairs
+from keeper_client import BUILD, Keeper, is_alive, item, target, until
+
+NAMES = ["a.example.com", "b.example.com", "*.c.example.org"]
+
+
+@pytest.fixture(scope="module")
+def api_process():
+    api = keeper_client.start_api()
+    yield api
+    api.stop()
+    shutil.rmtree(api.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def api(api_process):
+    api_process.reset()
+    yield api_process
+    api_process.reset()
+
+
+@pytest.fixture
+def keeper(api, tmp_path):
+    keeper = Keeper(tmp_path, api)
+    yield keeper
+    keeper.stop()
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def next_try_in(attempt):
+    """Seconds from the last to the next try."""
+    moments = [datetime.datetime.strptime(attempt[key], "%Y-%m-%dT%H:%M:%SZ")
+               for key in ("last_try", "next_try")]
+    return (moments[1] - moments[0]).total_seconds()
+
+
+# -- the main job -------------------------------------------------------------
+
+def test_three_certificates(keeper, api):
+    done = keeper.run([item(name) for name in NAMES])
+    assert done.code == 0
+    assert done.names("installed") == sorted(NAMES)
+    assert done.names("trying") == sorted(NAMES)
+    assert not done.of("failed") and not done.logs("error", "warning")
+    assert len(api.creates()) == len(api.issued()) == 3
+    for name in NAMES:
+        cert, key = keeper.live(name)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        serial = str(cert.serial_number)
+        assert serial in [entry["serial"] for entry in api.issued()]
+        assert not (keeper.dir(name) / "pending").exists()
+        assert not (keeper.dir(name) / "attempt.json").exists()
+    words = keeper.journal_words()
+    assert [words.count(w) for w in ("asked", "answered", "installed")] \
+        == [3, 3, 3]
+
+
+def test_each_body_has_four_fields(keeper, api):
+    keeper.run([item("a.example.com", "www.example.com",
+                     requested_validity=90)])
+    body, = [call["body"] for call in api.creates()]
+    assert sorted(body) == ["csr", "hostnames", "request_type",
+                            "requested_validity"]
+    assert body["hostnames"] == ["a.example.com", "www.example.com"]
+    assert body["requested_validity"] == 90
+
+
+def test_a_second_round_asks_nothing(keeper, api):
+    keeper.run([item(name) for name in NAMES])
+    before = len(api.calls())
+    serials = [keeper.serial(name) for name in NAMES]
+    again = keeper.run([item(name) for name in NAMES])
+    assert again.names("kept") == sorted(NAMES)
+    assert len(api.calls()) == before
+    assert [keeper.serial(name) for name in NAMES] == serials
+
+
+def test_rsa_and_ecc_for_one_name(keeper):
+    done = keeper.run([item("a.example.com"),
+                       item("a.example.com", request_type="origin-rsa",
+                            first_type="origin-ecc")])
+    assert [e["reason"] for e in done.of("installed")] == ["missing"] * 2
+    ecc, rsa_key = (keeper.live("a.example.com", t)[1]
+                    for t in ("origin-ecc", "origin-rsa"))
+    assert isinstance(ecc.curve, ec.SECP256R1)
+    assert isinstance(rsa_key, rsa.RSAPrivateKey) and rsa_key.key_size == 2048
+
+
+def test_a_changed_type_is_told_as_such(keeper):
+    keeper.run([item("a.example.com")])
+    done = keeper.run([item("a.example.com", request_type="origin-rsa")])
+    assert done.of("installed")[0]["reason"] == "type-changed"
+
+
+def test_changed_names_bring_the_next_generation(keeper, api):
+    keeper.run([item("a.example.com")])
+    done = keeper.run([item("a.example.com", "b.example.com")])
+    event, = done.of("installed")
+    assert (event["reason"], event["generation"]) == ("names-changed", 2)
+    assert len(api.issued()) == 2
+    fewer = keeper.run([item("a.example.com")])
+    assert fewer.names("kept") == ["a.example.com"]
+
+
+def test_the_renew_marker_forces_one(keeper, api):
+    keeper.run([item("a.example.com")])
+    (keeper.dir("a.example.com") / "renew").touch()
+    done = keeper.run([item("a.example.com")])
+    assert done.of("installed")[0]["reason"] == "forced"
+    assert not (keeper.dir("a.example.com") / "renew").exists()
+    assert keeper.run([item("a.example.com")]).of("kept")
+    assert len(api.issued()) == 2
+
+
+def test_modes_whatever_the_umask(keeper):
+    target_cert = keeper.folder / "t.pem"
+    target_key = keeper.folder / "t.key"
+    keeper.run([item("a.example.com",
+                     targets=[target(target_cert, target_key)])],
+               umask=0)
+    at = keeper.dir("a.example.com")
+    assert mode(keeper.store) == 0o755
+    assert mode(at) == 0o700
+    assert mode(at / "current" / "key.pem") == 0o600
+    assert mode(keeper.store / "journal.jsonl") == 0o600
+    assert mode(target_key) == 0o600
+    assert mode(target_cert) == 0o644
+
+
+# -- the named checks ----------------------------------------------------------
+
+@pytest.mark.parametrize("word, flaw", [
+    ("parse", "garbage"), ("parse", "two-pems"),
+    ("key", "wrong-key"), ("names", "missing-san"), ("dates", "expired"),
+    ("dates", "not-yet-valid"), ("lifetime", "wrong-lifetime"),
+    ("issuer", "foreign-root"), ("issuer", "forged")])
+def test_a_failed_check_installs_nothing(keeper, api, word, flaw):
+    api.faults({"match": {"op": "create"}, "do": {"certificate": flaw}})
+    done = keeper.run([item("a.example.com")])
+    error = done.failure()
+    assert error["kind"] == "check"
+    assert error["message"].startswith(f"check {word}:")
+    assert not keeper.has_generation("a.example.com")
+    assert not (keeper.dir("a.example.com") / "pending").exists()
+    assert next_try_in(keeper.attempt("a.example.com")) == 86400
+
+
+def test_a_failed_check_leaves_the_live_pair(keeper, api):
+    keeper.run([item("a.example.com")])
+    serial = keeper.serial("a.example.com")
+    api.faults({"match": {"op": "create"}, "do": {"certificate": "forged"}})
+    (keeper.dir("a.example.com") / "renew").touch()
+    assert keeper.run([item("a.example.com")]).failure()["kind"] == "check"
+    assert keeper.serial("a.example.com") == serial
+
+
+# -- refusals -------------------------------------------------------------------
+
+def test_a_refusal_keeps_the_key_for_the_next_try(keeper, api):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"preset": "1010"}})
+    done = keeper.run([item("a.example.com"), item("b.example.com",
+                                                   account=-1)])
+    error = done.failure("a.example.com")
+    assert (error["kind"], error["code"], error["http"]) \
+        == ("permanent", 1010, 400)
+    assert "CFOriginTokenFile" in done.failure("b.example.com")["message"]
+    intent = json.loads((keeper.dir("a.example.com") / "pending"
+                         / "intent.json").read_text())
+    assert not intent["asked"]
+    assert keeper.attempt("a.example.com")["failures"] == 1
+    keeper.run([item("a.example.com", failures=1)])
+    csrs = [call["body"]["csr"] for call in api.creates()]
+    assert len(csrs) == 2 and csrs[0] == csrs[1]
+    assert not api.calls("list")
+    assert not (keeper.dir("a.example.com") / "attempt.json").exists()
+
+
+def test_failures_are_counted_on(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"preset": "1100"}})
+    done = keeper.run([item("a.example.com", failures=4)])
+    attempt = done.of("failed")[0]["attempt"]
+    assert attempt["failures"] == 5
+    assert 16 * 30 * 0.8 <= next_try_in(attempt) <= 16 * 30 * 1.2 + 1
+    assert attempt["last_error"]["kind"] == "transient"
+
+
+def test_a_rate_limit_pauses_the_account(keeper, api):
+    api.faults({"match": {"op": "create"},
+                "do": {"rate_limit": {"retry_after": 40}}})
+    names = [f"n{n}.example.com" for n in range(5)]
+    done = keeper.run([item(name, failures=3) for name in names])
+    for event in done.of("failed"):
+        assert event["attempt"]["last_error"]["kind"] == "rate-limited"
+        assert event["attempt"]["failures"] == 3
+        assert next_try_in(event["attempt"]) >= 39
+    assert len(done.of("failed")) == 5
+    assert len(done.of("account")) == 1
+    calls = len(api.calls())
+    api.faults()
+    again = keeper.run([item(name) for name in names])
+    assert len(api.calls()) == calls, "a paused account was asked"
+    assert {e["attempt"]["failures"] for e in again.of("failed")} == {1}
+    assert again.failure("n0.example.com")["kind"] == "rate-limited"
+
+
+def test_a_pause_from_a_wrong_clock_is_not_believed(keeper):
+    (keeper.store / "accounts").mkdir(parents=True)
+    (keeper.store / "accounts" / f"{0:016x}.json").write_text(
+        json.dumps({"paused_until": "2099-01-01T00:00:00Z"}))
+    assert keeper.run([item("a.example.com")]).of("installed")
+
+
+def test_a_success_is_noted_for_the_account(keeper):
+    done = keeper.run([item(name) for name in NAMES])
+    event, = done.of("account")
+    assert event["account"] == f"{0:016x}" and event["last_success"]
+    path = keeper.store / "accounts" / f"{0:016x}.json"
+    assert mode(path) == 0o600
+    assert json.loads(path.read_text())["last_success"]
+
+
+# -- token files, programs and other surroundings -------------------------------
+
+def make_missing(path):
+    path.unlink()
+
+
+def make_readable(path):
+    path.chmod(0o640)
+
+
+def make_empty(path):
+    path.write_text("")
+
+
+def make_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (make_missing, ["can't be opened", "chmod 600"]),
+    (make_readable, ["mode 0640", "chmod 600"]),
+    (make_empty, ["empty"]), (make_folder, ["no regular file"])])
+def test_a_bad_token_file_is_told_with_its_remedy(keeper, api, spoil, words):
+    path = keeper.folder / "token-main"
+    spoil(path)
+    done = keeper.run([item(name) for name in NAMES])
+    assert done.names("failed") == sorted(NAMES)
+    error = done.failure("a.example.com")
+    assert error["kind"] == "local"
+    for word in ["CFOriginTokenFile", str(path), *words]:
+        assert word in error["message"]
+    assert not api.calls()
+    assert not (keeper.dir("a.example.com") / "pending").exists()
+
+
+def test_a_bad_token_file_is_no_matter_to_another_account(keeper):
+    keeper.add_account("account")
+    (keeper.folder / "token-main").chmod(0o644)
+    done = keeper.run([item("a.example.com"),
+                       item("b.example.com", account=1)])
+    assert done.names("failed") == ["a.example.com"]
+    assert done.names("installed") == ["b.example.com"]
+
+
+def test_two_accounts_work_side_by_side(keeper, api):
+    keeper.add_account("account")
+    api.settings(latency=400)
+    names = [f"n{n}.example.com" for n in range(4)]
+    round_ = keeper.start([item(name, account=n % 2)
+                           for n, name in enumerate(names)],
+                          max_concurrent=1)
+    until(lambda: len(round_.issuers()) == 2, "two issuers")
+    assert round_.wait().names("installed") == names
+    assert sorted(c["token"] for c in api.creates()) \
+        == ["account", "account", "main", "main"]
+    assert api.counts()["most_in_flight"] == 2
+
+
+def test_no_issuer_program(keeper):
+    done = keeper.run([item("a.example.com")], libexec=str(keeper.folder))
+    error = done.failure()
+    assert error["kind"] == "local"
+    assert f"{keeper.folder}/cforigin-issuer can't be run" in error["message"]
+
+
+def fake_issuer(keeper, text):
+    path = keeper.folder / "cforigin-issuer"
+    path.write_text(f"#!/usr/bin/python3 -I\n{text}")
+    path.chmod(0o755)
+    return str(keeper.folder)
+
+
+def test_an_issuer_gets_four_descriptors_and_no_environment(keeper):
+    libexec = fake_issuer(keeper, f"""
+import os, sys
+fds = sorted(int(n) for n in os.listdir("/proc/self/fd"))
+held = [n for n in fds if os.path.exists("/proc/self/fd/%d" % n)]
+env = [k for k in os.environ if k != "LC_CTYPE"]
+with open({str(keeper.folder / "seen")!r}, "w") as f:
+    f.write(repr((held, env, sys.argv[1:], os.read(3, 8))))
+print("something went wrong", file=sys.stderr)
+sys.exit(7)
+""")
+    done = keeper.run([item("a.example.com")], libexec=libexec)
+    held, env, argv, token = eval((keeper.folder / "seen").read_text())
+    assert [n for n in held if n < 4] == [0, 1, 2, 3] and len(held) <= 4
+    assert env == []
+    assert argv[:2] == ["--token-fd", "3"]
+    assert token.decode() == (keeper.folder / "token-main").read_text()[:8]
+    error = done.failure()
+    assert error["kind"] == "local"
+    assert "ended with exit code 7" in error["message"]
+    assert any("something went wrong" in line
+               for line in done.logs("warning"))
+
+
+@pytest.mark.parametrize("answer", ["rubbish", '{"id":1,"ok":"maybe"}',
+                                    "[]", '{"ok":true}'])
+def test_an_issuer_that_talks_nonsense_is_ended(keeper, answer):
+    libexec = fake_issuer(keeper, f"""
+import sys
+sys.stdin.readline()
+sys.stdin.readline()
+print({answer!r}, flush=True)
+sys.stdin.read()
+""")
+    done = keeper.run([item("a.example.com")], libexec=libexec)
+    assert done.failure()["kind"] == "local"
+    assert done.seconds < 5
+
+
+def test_no_roots_no_request(keeper, api):
+    done = keeper.run([item("a.example.com")], ca_root_file="/nonexistent")
+    assert "CFOriginCARootFile /nonexistent" in done.failure()["message"]
+    assert not api.calls()
+
+
+def test_a_store_that_cannot_be_written_asks_nothing(keeper, api):
+    keeper.store.write_text("a file where the store should be")
+    done = keeper.run([item("a.example.com")])
+    assert done.code == 0
+    assert done.failure()["kind"] == "local"
+    assert not api.calls()
+
+
+def test_pending_that_cannot_be_written_asks_nothing(keeper, api):
+    at = keeper.store / "certs"
+    at.mkdir(parents=True)
+    (at / "a.example.com").symlink_to("/proc")
+    done = keeper.run([item("a.example.com"), item("b.example.com")])
+    assert done.names("installed") == ["b.example.com"]
+    assert done.failure()["kind"] == "local"
+    assert len(api.creates()) == 1
+
+
+def test_the_lock_is_held_by_another_server(keeper, api):
+    keeper.store.mkdir()
+    with open(keeper.store / "lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        done = keeper.run([item("a.example.com", failures=2)])
+        attempt = done.of("failed")[0]["attempt"]
+        assert "lock is held by another server" \
+            in attempt["last_error"]["message"]
+        assert attempt["failures"] == 2 and next_try_in(attempt) <= 37
+        assert not api.calls()
+    assert keeper.run([item("a.example.com")]).of("installed")
+
+
+def test_waits_for_the_lock(keeper):
+    keeper.store.mkdir()
+    with open(keeper.store / "lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        round_ = keeper.start([item("a.example.com")], lock_wait=20000000)
+        time.sleep(0.3)
+        assert round_.process.poll() is None
+    assert round_.wait().of("installed")
+
+
+# -- lost answers ------------------------------------------------------------------
+
+LOST = {"match": {"op": "create", "nth": 1}, "do": {"close": "after"}}
+
+
+def test_a_lost_answer_is_found_again(keeper, api):
+    api.faults(LOST)
+    done = keeper.run([item("a.example.com"), item("b.example.com")])
+    assert done.names("installed") == ["a.example.com", "b.example.com"]
+    assert len(api.issued()) == 2 and len(api.creates()) == 2
+    assert "found" in keeper.journal_words()
+    serials = {entry["serial"] for entry in api.issued()}
+    assert {keeper.serial("a.example.com"),
+            keeper.serial("b.example.com")} == serials
+
+
+def test_many_lost_answers_share_a_list(keeper, api):
+    api.faults({"match": {"op": "create", "nth": [1, 8]},
+                "do": {"close": "after"}})
+    names = [f"n{n}.example.com" for n in range(12)]
+    done = keeper.run([item(name) for name in names])
+    assert len(done.of("installed")) == len(api.issued()) == 12
+    assert len([c for c in api.calls("list")
+                if c["query"].get("page") in (None, "1")]) <= 8
+
+
+def test_what_was_never_made_is_asked_for_again(keeper, api):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"close": "before"}})
+    done = keeper.run([item("a.example.com")])
+    assert done.names("installed") == ["a.example.com"]
+    csrs = {call["body"]["csr"] for call in api.creates()}
+    assert len(api.creates()) == 2 and len(csrs) == 1
+    assert api.calls("list")
+    assert len(api.issued()) == 1
+
+
+def test_without_permission_to_list_it_is_asked_again(keeper, api):
+    keeper.api.token_file(keeper.folder / "token-main", "no_list")
+    api.faults(LOST)
+    done = keeper.run([item("a.example.com")])
+    assert done.names("installed") == ["a.example.com"]
+    csrs = {call["body"]["csr"] for call in api.creates()}
+    assert len(api.creates()) == 2 and len(csrs) == 1
+    assert any("asking again with the same CSR" in line
+               for line in done.logs("warning"))
+
+
+def test_three_creates_and_no_more(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"close": "before"}})
+    done = keeper.run([item("a.example.com")])
+    assert done.failure()["kind"] == "transient"
+    assert len(api.creates()) == 3
+    intent = json.loads((keeper.dir("a.example.com") / "pending"
+                         / "intent.json").read_text())
+    assert intent["asked"]
+
+
+def test_a_given_zone_needs_no_look_up(keeper, api):
+    api.faults(LOST)
+    done = keeper.run([item("a.example.com",
+                            zone_id=api.zones["example.com"])])
+    assert done.of("installed") and len(api.issued()) == 1
+    assert not api.calls("zones")
+
+
+def test_a_keeper_killed_after_its_request(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"delay": 1}})
+    round_ = keeper.start([item("a.example.com")])
+    api.wait(lambda counts: counts["create"] == 1)
+    issuer, = round_.issuers()
+    round_.signal(signal.SIGKILL)
+    round_.process.communicate()
+    until(lambda: not is_alive(issuer), "the issuer's end", 2)
+    api.wait(lambda counts: counts["issued"] == 1)
+    done = keeper.run([item("a.example.com")])
+    assert done.names("installed") == ["a.example.com"]
+    assert len(api.creates()) == len(api.issued()) == 1
+    assert keeper.serial("a.example.com") == api.issued()[0]["serial"]
+
+
+def test_pending_of_other_names_is_dropped(keeper, api):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"preset": "1010"}})
+    keeper.run([item("a.example.com")])
+    done = keeper.run([item("a.example.com", "b.example.com")])
+    assert done.of("installed")
+    csrs = {call["body"]["csr"] for call in api.creates()}
+    assert len(csrs) == 2
+
+
+# -- ends ------------------------------------------------------------------------
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_while_the_api_hangs(keeper, api, number):
+    keeper.add_account("account")
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    round_ = keeper.start([item(f"n{n}.example.com", account=n % 2)
+                           for n in range(6)])
+    api.wait(lambda counts: counts["create"] == 6)
+    issuers = round_.issuers()
+    assert len(issuers) == 2
+    began = time.monotonic()
+    round_.signal(number)
+    assert round_.wait(5).code == 1
+    assert time.monotonic() - began < 0.8 * keeper_client.PATIENCE
+    assert not any(is_alive(pid) for pid in issuers)
+
+
+def test_a_frozen_issuer_does_not_hold_up_the_end(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    round_ = keeper.start([item("a.example.com")])
+    api.wait(lambda counts: counts["create"] == 1)
+    issuer, = round_.issuers()
+    os.kill(issuer, signal.SIGSTOP)
+    began = time.monotonic()
+    round_.signal(signal.SIGTERM)
+    assert round_.wait(5).code == 1
+    assert time.monotonic() - began < 1 * keeper_client.PATIENCE
+    assert not is_alive(issuer)
+
+
+def test_the_end_of_its_reader_ends_it(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    round_ = keeper.start([item("a.example.com")])
+    api.wait(lambda counts: counts["create"] == 1)
+    issuer, = round_.issuers()
+    round_.process.stdout.close()
+    assert round_.process.wait(5) == 1
+    assert not is_alive(issuer)
+    round_.process.stderr.close()
+
+
+def test_the_end_of_its_parent_ends_it(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    plan = keeper.folder / "plan"
+    plan.write_text(keeper.plan([item("a.example.com")]))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", f"""
+import os, subprocess, time
+with open({str(plan)!r}) as plan:
+    child = subprocess.Popen([{str(BUILD / "cforigin-keeper")!r}, "--parent",
+                              str(os.getpid())], stdin=plan)
+print(child.pid, flush=True)
+time.sleep(60)"""], stdout=subprocess.PIPE)
+    pid = int(parent.stdout.readline())
+    api.wait(lambda counts: counts["create"] == 1)
+    parent.kill()
+    parent.communicate()
+    until(lambda: not is_alive(pid), "the keeper's end", 2)
+
+
+def test_a_stranger_is_no_parent(keeper):
+    done = keeper.start([item("a.example.com")], parent=1).wait()
+    assert done.code == 1 and not done.events
+    assert not keeper.store.exists()
+
+
+@pytest.mark.parametrize("text, word", [
+    ("", "the plan is empty"), ("{}\n", "line 1"),
+    ("rubbish", "line 1"), ("\0" * 100, "line 1")])
+def test_rubbish_is_no_plan(keeper, text, word):
+    done = keeper.start([], text=text).wait()
+    assert done.code == 1
+    assert word in done.logs("error")[0]
+
+
+def test_inherited_descriptors_are_closed(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    ends = os.pipe()
+    round_ = keeper.start([item("a.example.com")], fds=(ends[1],))
+    os.close(ends[1])
+    api.wait(lambda counts: counts["create"] == 1)
+    assert os.read(ends[0], 1) == b"", "the keeper holds a stranger's pipe"
+    os.close(ends[0])
+    assert os.getpgid(round_.process.pid) == round_.process.pid
+    round_.signal(signal.SIGTERM)
+    round_.wait(5)
+
+
+# -- targets -----------------------------------------------------------------------
+
+def test_targets_are_written_and_repaired(keeper, api):
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    one = item("a.example.com", targets=[target(cert, key)])
+    keeper.run([one])
+    at = keeper.dir("a.example.com") / "current"
+    assert cert.read_bytes() == (at / "cert.pem").read_bytes()
+    assert key.read_bytes() == (at / "key.pem").read_bytes()
+    cert.write_text("half of a certifica")
+    key.unlink()
+    done = keeper.run([one])
+    assert done.names("kept") == ["a.example.com"]
+    assert cert.read_bytes() == (at / "cert.pem").read_bytes()
+    assert key.read_bytes() == (at / "key.pem").read_bytes()
+    assert len(api.creates()) == 1
+
+
+def test_a_target_that_cannot_be_written_is_told_once(keeper):
+    missing = keeper.folder / "nowhere"
+    done = keeper.run([
+        item(name, targets=[target(missing / f"{n}.pem",
+                                   missing / f"{n}.key")])
+        for n, name in enumerate(NAMES)])
+    assert done.names("installed") == sorted(NAMES)
+    warnings = [w for w in done.logs("warning") if str(missing) in w]
+    assert len(warnings) == 1
+
+
+def test_a_foreign_target_is_left_alone(keeper):
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    pairs.self_signed(cert, key, ["a.example.com"])
+    before = cert.read_bytes(), key.read_bytes()
+    done = keeper.run([item("a.example.com", targets=[target(cert, key)])])
+    assert done.names("installed") == ["a.example.com"]
+    assert (cert.read_bytes(), key.read_bytes()) == before
+    assert any("another CA" in line for line in done.logs("warning"))
+
+
+def test_a_pair_made_by_hand_is_adopted(keeper, api, tmp_path_factory):
+    maker = Keeper(tmp_path_factory.mktemp("maker"), api)
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    maker.run([item("a.example.com", requested_validity=365,
+                    targets=[target(cert, key)])])
+    calls = len(api.calls())
+    one = item("a.example.com", targets=[target(cert, key)])
+    done = keeper.run([one])
+    assert done.of("installed")[0]["reason"] == "adopted"
+    assert "adopted" in keeper.journal_words()
+    assert keeper.serial("a.example.com") == maker.serial("a.example.com")
+    assert keeper.run([one]).names("kept") == ["a.example.com"]
+    assert len(api.calls()) == calls
+
+
+# -- the reload check -----------------------------------------------------------------
+
+def script(keeper, text):
+    path = keeper.folder / "httpd"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return [str(path), "-t"]
+
+
+@pytest.mark.parametrize("text, ok, message", [
+    ("echo noise; echo cforigin-tree-hash: abc1; echo Syntax OK >&2",
+     1, "abc1"),
+    ("echo cforigin-tree-hash: abc1; exit 1", 0, "ended with 1"),
+    ("echo AH00526: Syntax error >&2; exit 1", 0, "AH00526: Syntax error"),
+    ("echo Syntax OK", 0, "printed no hash: Syntax OK"),
+    ("kill -9 $$", 0, "was killed"),
+    ("sleep 30 & echo cforigin-tree-hash: abc2", 1, "abc2"),
+    ("pwd; env; exit 3", 0, "MARK=1"),
+])
+def test_reload_check(keeper, monkeypatch, text, ok, message):
+    monkeypatch.setenv("MARK", "1")
+    if "env" in text:
+        text = text.replace("env", "env | grep MARK")
+    done = keeper.run([], reload_argv=script(keeper, text), reload_cwd="/usr")
+    event, = done.of("reload-check")
+    assert event["ok"] == ok and message in event["message"]
+    assert "env" not in text or "/usr; MARK=1" in event["message"]
+    assert done.seconds < 10
+    assert not keeper.store.exists()
+
+
+def test_reload_check_only_after_an_install(keeper):
+    argv = script(keeper, "echo cforigin-tree-hash: abc")
+    one = [item("a.example.com")]
+    assert keeper.run(one, reload_argv=argv).of("reload-check")
+    assert not keeper.run(one, reload_argv=argv).of("reload-check")
+
+
+def test_a_signal_ends_the_reload_check(keeper):
+    round_ = keeper.start([], reload_argv=script(
+        keeper, f"echo $$ > {keeper.folder}/pid; exec sleep 60"))
+    until(lambda: (keeper.folder / "pid").exists()
+          and (keeper.folder / "pid").read_text(), "the check")
+    pid = int((keeper.folder / "pid").read_text())
+    round_.signal(signal.SIGTERM)
+    assert round_.wait(2).code == 1
+    assert not is_alive(pid)
+
+
+# -- size ---------------------------------------------------------------------------
+
+def test_requests_in_flight_are_bounded(keeper, api):
+    api.settings(latency=100)
+    names = [f"n{n}.example.com" for n in range(20)]
+    done = keeper.run([item(name) for name in names], max_concurrent=4)
+    assert len(done.of("installed")) == 20
+    assert api.counts()["most_in_flight"] == 4
+
+
+def test_a_reader_that_sleeps_holds_up_nothing(keeper, api):
+    names = [f"n{n}.example.com" for n in range(300)]
+    round_ = keeper.start([item(name, account=-1) for name in names]
+                          + [item("a.example.com")])
+    until(lambda: keeper.has_generation("a.example.com"), "the certificate")
+    done = round_.wait()
+    assert len(done.of("failed")) == 300 and done.of("installed")
+    assert len(done.logs("error")) < 10, "one sentence filled the log"
