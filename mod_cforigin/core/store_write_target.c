@@ -291,18 +291,34 @@ int cfo_store_target_is(apr_pool_t *p, const cfo_target_t *target,
     return same;
 }
 
+/* A text that came from one file for both would carry the key into a file
+ * that everybody may read. */
+static cfo_pem_t only(apr_pool_t *p, const cfo_pem_t *text, int keys)
+{
+    const char *other = keys ? "CERTIFICATE-----" : "PRIVATE KEY-----";
+
+    return strstr(text->data, other) ? cfo_disk_blocks(p, text, keys) : *text;
+}
+
 cfo_result_t cfo_store_put_target(apr_pool_t *p, const cfo_target_t *target,
                                   const cfo_pem_t *cert, const cfo_pem_t *key,
                                   int *changed)
 {
+    cfo_pem_t only_cert = only(p, cert, 0), only_key = only(p, key, 1);
     cfo_result_t result;
 
     *changed = 0;
     if (cfo_store_target_is(p, target, cert, key)) {
-        return cfo_result_ok();
+        result = cfo_result_ok();
     }
-    result = is_single(target) ? put_single(p, target, cert, key)
-                               : put_pair(p, target, cert, key);
-    *changed = result.kind == CFO_OK;
+    else {
+        result = is_single(target)
+                     ? put_single(p, target, &only_cert, &only_key)
+                     : put_pair(p, target, &only_cert, &only_key);
+        *changed = result.kind == CFO_OK;
+    }
+    if (only_key.data != key->data) {
+        cfo_pki_wipe(&only_key);
+    }
     return result;
 }
