@@ -52,6 +52,9 @@ struct cfo_call_t {
     const char *content_type;
 
     cfo_http_t *http; /* the rest is http.c's own */
+    CURL *easy;
+    int wire, stale;
+    unsigned wire_serial;
     apr_size_t body_at, header_bytes, reply_size;
     char error[CURL_ERROR_SIZE];
     int too_large;

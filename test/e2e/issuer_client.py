@@ -2,6 +2,7 @@
 """Talks to the real issuer program as the keeper does: a token descriptor,
 an empty environment, JSON Lines over pipes."""
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -13,12 +14,14 @@ TOP = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("CFORIGIN_BUILD") or TOP / "build") \
     / "cforigin-issuer"
 
+NUMBERS = itertools.count()  # a file that is read is not written again
+
 
 class Issuer:
     """`token` is the token file's content. Closes and reaps at its end."""
 
     def __init__(self, folder, token, argv=(), env=None):
-        path = Path(folder) / "token"
+        path = Path(folder) / ("token-%d" % next(NUMBERS))
         path.write_bytes(token.encode() if isinstance(token, str) else token)
         self.fd = os.open(path, os.O_RDONLY)
         # as the keeper leaves it: read to the end by somebody before
