@@ -25,15 +25,6 @@
 
 static volatile int stop;
 
-#ifdef __SANITIZE_ADDRESS__
-/* A sanitizer's own exit code would be one of httpd's. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "exitcode=1:detect_leaks=0";
-}
-#endif
-
 static void on_stop(int number)
 {
     (void)number;
