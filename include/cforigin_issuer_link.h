@@ -48,6 +48,9 @@ int cfo_issuer_poll(const cfo_issuer_t *issuer, struct pollfd *fds);
 /** Work on what poll told; calls the callbacks. */
 void cfo_issuer_events(cfo_issuer_t *issuer, const struct pollfd *fds, int n);
 
+/** How it ended, when it ended by itself; kind CFO_OK before. */
+cfo_result_t cfo_issuer_fault(const cfo_issuer_t *issuer);
+
 /** 1 while the process lives. */
 int cfo_issuer_is_alive(const cfo_issuer_t *issuer);
 

@@ -69,10 +69,7 @@ int cfo_desk_ready(cfo_desk_t *desk, apr_pool_t *p, cfo_result_t *why)
             cfo_issuer_start(desk->keeper->pool, desk->keeper->round,
                              desk->account, said, desk, &desk->fault);
     else if (desk->fault.kind == CFO_OK && !cfo_issuer_is_alive(desk->issuer))
-        desk->fault = cfo_result_make(desk->keeper->pool, CFO_LOCAL,
-                                      "cforigin-issuer of account %s has "
-                                      "ended before its work was done",
-                                      desk->account->name);
+        desk->fault = cfo_issuer_fault(desk->issuer);
     *why = desk->fault;
     return desk->fault.kind == CFO_OK;
 }

@@ -40,6 +40,7 @@ struct cfo_issuer_t {
     void *baton;
     int said_count;
     const char *last_said;
+    cfo_result_t fault;
     int last_id;
     apr_hash_t *waiting; /* id -> waiting_t */
 };
@@ -164,6 +165,7 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
     if (token < 0)
         return NULL;
     issuer->pool = p;
+    issuer->fault = cfo_result_ok();
     error = open_pipes(&pipes) ? errno : 0;
     if (!error)
         error = execute(issuer, round, token, &pipes, path);
@@ -234,6 +236,11 @@ int cfo_issuer_outstanding(const cfo_issuer_t *issuer)
     return (int)apr_hash_count(issuer->waiting);
 }
 
+cfo_result_t cfo_issuer_fault(const cfo_issuer_t *issuer)
+{
+    return issuer->fault;
+}
+
 int cfo_issuer_is_alive(const cfo_issuer_t *issuer)
 {
     return issuer->pid > 0;
@@ -264,21 +271,20 @@ static const char *how_it_ended(apr_pool_t *p, int status)
 /* Its stdout is at its end, or speaks in tongues: that was it. */
 static void bury(cfo_issuer_t *issuer, const char *fault)
 {
-    cfo_result_t why;
     int status;
 
     cfo_issuer_hang_up(issuer);
     close_fd(&issuer->out);
     status = cfo_child_end(issuer->pid, fault ? 0 : STOP_MS, NULL);
     issuer->pid = 0;
-    why = cfo_result_make(
+    issuer->fault = cfo_result_make(
         issuer->pool, CFO_LOCAL, "cforigin-issuer %s%s%s",
         fault ? fault
               : apr_pstrcat(issuer->pool, "ended ",
                             how_it_ended(issuer->pool, status), NULL),
         issuer->last_said ? "; it said: " : "",
         issuer->last_said ? issuer->last_said : "");
-    answer_all(issuer, &why);
+    answer_all(issuer, &issuer->fault);
 }
 
 static void hear(cfo_issuer_t *issuer, const char *line)
@@ -371,6 +377,7 @@ void cfo_issuer_events(cfo_issuer_t *issuer, const struct pollfd *fds, int n)
 void cfo_issuer_give_up(cfo_issuer_t *issuer, const cfo_result_t *why)
 {
     cfo_issuer_stop(issuer);
+    issuer->fault = *why;
     answer_all(issuer, why);
 }
 

@@ -89,7 +89,8 @@ class Round:
         self.stderr = err.decode()
         self.events = [json.loads(line) for line in out.splitlines()]
         assert self.code in (0, 1), (self.code, self.stderr)
-        assert "Sanitizer" not in self.stderr, self.stderr
+        for word in ("Sanitizer", "runtime error"):
+            assert word not in self.stderr, self.stderr
         return self
 
     def of(self, kind):

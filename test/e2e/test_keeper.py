@@ -3,6 +3,7 @@
 
 import datetime
 import fcntl
+import glob
 import json
 import os
 import shutil
@@ -578,6 +579,25 @@ def test_inherited_descriptors_are_closed(keeper, api):
     assert os.getpgid(round_.process.pid) == round_.process.pid
     round_.signal(signal.SIGTERM)
     round_.wait(5)
+
+
+def test_a_round_in_which_nothing_moves_ends(keeper, monkeypatch):
+    libexec = fake_issuer(keeper, "import sys; sys.stdin.read()")
+    library, = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    monkeypatch.setenv("LD_PRELOAD", library)
+    monkeypatch.setenv("FAKETIME", "+0 x30")  # a minute takes two seconds
+    monkeypatch.setenv("NO_FAKE_STAT", "1")
+    done = keeper.run([item(f"n{n}.example.com") for n in range(40)],
+                      libexec=libexec, max_concurrent=4)
+    assert 1.5 < done.seconds < 15 * keeper_client.PATIENCE
+    assert len(done.of("failed")) == 40
+    for event in done.of("failed"):
+        error = event["attempt"]["last_error"]
+        assert error["kind"] == "transient"
+        assert "nothing moved" in error["message"]
+    intents = list(keeper.store.glob("certs/*/*/pending/intent.json"))
+    assert len(intents) == 8
+    assert all(json.loads(path.read_text())["asked"] for path in intents)
 
 
 # -- targets -----------------------------------------------------------------------
