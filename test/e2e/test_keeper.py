@@ -482,6 +482,43 @@ def test_a_keeper_killed_after_its_request(keeper, api):
     assert keeper.serial("a.example.com") == api.issued()[0]["serial"]
 
 
+def test_a_revoked_certificate_is_not_found_again(keeper, api):
+    api.faults(LOST, {"match": {"op": "list"}, "do": {"result": {
+        "revoked_at": "2026-01-01T00:00:00Z"}}})
+    done = keeper.run([item("a.example.com")])
+    assert done.names("installed") == ["a.example.com"]
+    assert len(api.issued()) == 2
+    assert keeper.serial("a.example.com") == api.issued()[1]["serial"]
+
+
+def test_what_is_found_has_to_pass_the_checks(keeper, api):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"close": "after", "certificate": "forged"}})
+    done = keeper.run([item("a.example.com")])
+    assert done.names("installed") == ["a.example.com"]
+    assert any("is not taken: check issuer" in line
+               for line in done.logs("warning"))
+    assert len(api.issued()) == 2
+
+
+def test_killed_again_and_again_it_issues_once(keeper, api):
+    names = [f"n{n}.example.com" for n in range(12)]
+    items = [item(name) for name in names]
+    api.settings(latency=20)
+    for moment in (0.01, 0.03, 0.045, 0.06, 0.08, 0.1, 0.12, 0.15):
+        round_ = keeper.start(items, max_concurrent=3, lock_wait=5000000)
+        time.sleep(moment)
+        round_.signal(signal.SIGKILL)
+        round_.process.communicate()
+        api.wait(lambda counts: counts["in_flight"] == 0)
+    done = keeper.run(items)
+    assert len(done.of("installed")) + len(done.of("kept")) == 12
+    issued = [entry["hostnames"][0] for entry in api.issued()]
+    assert sorted(issued) == sorted(names)
+    serials = {entry["serial"] for entry in api.issued()}
+    assert {keeper.serial(name) for name in names} == serials
+
+
 def test_pending_of_other_names_is_dropped(keeper, api):
     api.faults({"match": {"op": "create", "nth": 1},
                 "do": {"preset": "1010"}})
@@ -585,6 +622,7 @@ def test_a_round_in_which_nothing_moves_ends(keeper, monkeypatch):
     libexec = fake_issuer(keeper, "import sys; sys.stdin.read()")
     library, = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     monkeypatch.setenv("LD_PRELOAD", library)
+    monkeypatch.setenv("ASAN_OPTIONS", "verify_asan_link_order=0")
     monkeypatch.setenv("FAKETIME", "+0 x30")  # a minute takes two seconds
     monkeypatch.setenv("NO_FAKE_STAT", "1")
     done = keeper.run([item(f"n{n}.example.com") for n in range(40)],
