@@ -6,28 +6,14 @@
 #include "cforigin_http.h"
 
 #include <apr_strings.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define CONNECT_SECONDS 10L
 #define CALL_SECONDS 30L
 #define HEADERS_MAX ((apr_size_t)64 * 1024)
 #define SPARE_HANDLES 64
-
-#define SOCKETS 256
-
-/* A socket of ours, so that a connection can be looked at before it is used
- * once more. */
-typedef struct wire_t {
-    int fd; /* 0: the slot is free */
-    int calls;
-    unsigned serial; /* tells a slot's next socket from this one */
-} wire_t;
 
 struct cfo_http_t {
     CURLM *multi;
@@ -38,8 +24,7 @@ struct cfo_http_t {
     struct curl_slist *headers_json;
     CURL *spare[SPARE_HANDLES];
     int spares;
-    wire_t wires[SOCKETS];
-    unsigned serial;
+    cfo_sockets_t *sockets;
 };
 
 static int starts_with(const char *text, const char *start)
@@ -85,6 +70,7 @@ cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
         len--;
     }
     http->setup = setup;
+    http->sockets = cfo_sockets_make(p);
     http->api = apr_pstrmemdup(p, setup->api, len);
     http->is_plain = starts_with(http->api, "http://");
     auth = apr_pstrcat(p, "Authorization: Bearer ", token, NULL);
@@ -208,105 +194,20 @@ static size_t take_header(char *line, size_t size, size_t n, void *baton)
     return len;
 }
 
-/* ---- connections that were kept alive ----
- *
- * This libcurl takes a connection for alive when there is something to read
- * on it, and be it the server's goodbye. It would send the POST after it, and
- * nobody could tell any more whether that was carried out. So the socket is
- * looked at once more before a request goes out on it: whoever has nothing
- * under way has nothing to say either. */
-
-static curl_socket_t open_wire(void *baton, curlsocktype purpose,
-                               struct curl_sockaddr *address)
-{
-    cfo_http_t *http = baton;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                    address->protocol);
-
-    (void)purpose;
-    for (int i = 0; fd > 0 && i < SOCKETS; i++) {
-        if (http->wires[i].fd == 0) {
-            http->wires[i].fd = fd;
-            http->wires[i].calls = 0;
-            http->wires[i].serial = ++http->serial;
-            break;
-        }
-    }
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
-static int close_wire(void *baton, curl_socket_t fd)
-{
-    cfo_http_t *http = baton;
-
-    for (int i = 0; i < SOCKETS; i++) {
-        if (http->wires[i].fd == fd) {
-            http->wires[i].fd = 0;
-        }
-    }
-    return close(fd);
-}
-
-static int port_of(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } name = {.any = {.sa_family = AF_UNSPEC}};
-    socklen_t len = sizeof(name);
-
-    if (getsockname(fd, &name.any, &len) != 0) {
-        return -1;
-    }
-    return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port
-                                                : name.v4.sin_port);
-}
-
-static wire_t *find_wire(cfo_http_t *http, int port)
-{
-    for (int i = 0; i < SOCKETS; i++) {
-        if (http->wires[i].fd && port_of(http->wires[i].fd) == port) {
-            return &http->wires[i];
-        }
-    }
-    return NULL;
-}
-
 static int before_request(void *baton, char *to, char *from, int to_port,
                           int from_port)
 {
     cfo_call_t *call = baton;
-    wire_t *wire = find_wire(call->http, from_port);
-    struct pollfd look = {wire ? wire->fd : -1, POLLIN, 0};
     long fresh = 0;
 
     (void)to;
     (void)from;
     (void)to_port;
-    if (!wire) {
-        return CURL_PREREQFUNC_OK;
-    }
     curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &fresh);
-    if (!fresh && wire->calls <= 0 && call->stale < SOCKETS &&
-        poll(&look, 1, 0) > 0) {
-        call->stale++;
-        return CURL_PREREQFUNC_ABORT;
-    }
-    wire->calls++;
-    call->wire = (int)(wire - call->http->wires);
-    call->wire_serial = wire->serial;
-    return CURL_PREREQFUNC_OK;
-}
-
-static void leave_wire(cfo_call_t *call)
-{
-    wire_t *wire = &call->http->wires[call->wire];
-
-    if (call->wire_serial && wire->fd && wire->serial == call->wire_serial) {
-        wire->calls--;
-    }
-    call->wire_serial = 0;
+    return cfo_sockets_take(call->http->sockets, &call->seat, from_port,
+                            fresh > 0)
+               ? CURL_PREREQFUNC_OK
+               : CURL_PREREQFUNC_ABORT;
 }
 
 /* ---- a call's beginning and end ---- */
@@ -331,7 +232,7 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
     long status = 0;
     char *reply;
 
-    leave_wire(call);
+    cfo_sockets_leave(http->sockets, &call->seat);
     if (code == CURLE_ABORTED_BY_CALLBACK && !call->sent) {
         cfo_http_give_back(http, easy); /* on another connection, then */
         cfo_http_start(http, call);
@@ -369,7 +270,7 @@ static void set_tls_and_proxy(const cfo_http_t *http, CURL *easy)
 
 static void set_call(cfo_call_t *call, CURL *easy)
 {
-    cfo_http_t *http = call->http;
+    const cfo_http_t *http = call->http;
 
     curl_easy_setopt(easy, CURLOPT_URL,
                      apr_pstrcat(call->p, http->api, call->path, NULL));
@@ -386,10 +287,7 @@ static void set_call(cfo_call_t *call, CURL *easy)
     else if (strcmp(call->method, "GET")) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     }
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_wire);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_wire);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+    cfo_sockets_watch(http->sockets, easy);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * A request of the keeper's as calls of the API. Pure: touches nothing.
+ */
+#include "cforigin_job.h"
+
+#include <apr_strings.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ONE_MAX ((apr_size_t)256 * 1024)
+#define PAGE_MAX ((apr_size_t)1024 * 1024)
+#define LIST_MAX ((apr_size_t)64 * 1024 * 1024)
+#define PAGES_MAX 4000
+#define PER_PAGE 50
+
+void cfo_job_begin(cfo_job_t *job, apr_pool_t *p, const cfo_request_t *request)
+{
+    const char *name = request->hostname;
+
+    memset(job, 0, sizeof(*job));
+    job->p = p;
+    job->request = request;
+    job->answer.id = request->id;
+    job->page = 1;
+    job->candidate = name && !strncmp(name, "*.", 2) ? name + 2 : name;
+    apr_pool_create(&job->step, p);
+    if (request->op == CFO_OP_LIST) {
+        job->listed = apr_array_make(p, PER_PAGE, sizeof(cfo_listed_t));
+    }
+}
+
+/* ---- what is asked ---- */
+
+static const char *create_body(apr_pool_t *p, const cfo_request_t *request)
+{
+    json_t *names = json_array();
+    json_t *body;
+    char *text;
+    const char *copy;
+
+    for (int i = 0; i < request->hostnames->nelts; i++) {
+        json_array_append_new(
+            names,
+            json_string(APR_ARRAY_IDX(request->hostnames, i, const char *)));
+    }
+    body = json_pack("{s:s, s:o, s:s, s:i}", "csr", request->csr, "hostnames",
+                     names, "request_type", request->request_type,
+                     "requested_validity", request->requested_validity);
+    text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    copy = text ? apr_pstrdup(p, text) : "{}";
+    free(text);
+    json_decref(body);
+    return copy;
+}
+
+/* Whatever is put into a path or a query stays one piece of it. */
+static const char *escape(apr_pool_t *p, const char *text)
+{
+    char *escaped = curl_easy_escape(NULL, text, 0);
+    const char *copy = apr_pstrdup(p, escaped ? escaped : "");
+
+    curl_free(escaped);
+    return copy;
+}
+
+void cfo_job_call(cfo_job_t *job)
+{
+    const cfo_request_t *request = job->request;
+    apr_pool_t *p = job->step;
+    cfo_call_t *call = &job->call;
+
+    apr_pool_clear(p);
+    memset(call, 0, sizeof(*call));
+    call->p = p;
+    call->method = "GET";
+    call->max = ONE_MAX;
+    switch (request->op) {
+    case CFO_OP_CREATE:
+        call->method = "POST";
+        call->path = "/certificates";
+        call->body = create_body(p, request);
+        break;
+    case CFO_OP_LIST:
+        call->path =
+            apr_psprintf(p, "/certificates?zone_id=%s&page=%d&per_page=%d",
+                         escape(p, request->zone_id), job->page, PER_PAGE);
+        call->max = PAGE_MAX;
+        break;
+    case CFO_OP_REVOKE:
+        call->method = "DELETE"; /* fall through */
+    case CFO_OP_GET:
+        call->path =
+            apr_pstrcat(p, "/certificates/", escape(p, request->serial), NULL);
+        break;
+    default:
+        call->path = apr_psprintf(p, "/zones?name=%s&status=active",
+                                  escape(p, job->candidate));
+        break;
+    }
+}
+
+/* ---- what came back ---- */
+
+/* An answer that says success and lacks what was asked for. */
+static int lacks(const cfo_job_t *job, cfo_result_t *result, const char *what)
+{
+    result->kind = CFO_TRANSIENT;
+    result->message = what;
+    result->lost = job->request->op == CFO_OP_CREATE;
+    return 1;
+}
+
+static int read_page(cfo_job_t *job, const json_t *envelope,
+                     cfo_result_t *result)
+{
+    apr_array_header_t *listed = job->listed;
+    int before = listed->nelts;
+    int n = cfo_envelope_list(job->p, envelope, listed);
+    const char *head = listed->nelts > before
+                           ? APR_ARRAY_IDX(listed, before, cfo_listed_t).serial
+                           : NULL;
+
+    job->bytes += job->call.reply_len;
+    if (n < 0) {
+        return lacks(job, result, "the list is no list");
+    }
+    if (head && job->page_head && !strcmp(head, job->page_head)) {
+        listed->nelts = before; /* it knows no pages: the same one again */
+        n = 0;
+    }
+    if (n == 0) {
+        job->answer.certificates = listed;
+        return 1;
+    }
+    if (job->bytes > LIST_MAX || job->page >= PAGES_MAX) {
+        return lacks(job, result, "the zone's list does not end");
+    }
+    job->page++;
+    job->page_head = head;
+    return 0;
+}
+
+/* The next shorter suffix that can still be a zone, or NULL. */
+static const char *shorter(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    return dot && strchr(dot + 1, '.') ? dot + 1 : NULL;
+}
+
+static int read_zone(cfo_job_t *job, const json_t *envelope)
+{
+    const char *id = cfo_envelope_zone(job->p, envelope, job->candidate);
+
+    if (!id && shorter(job->candidate)) {
+        job->candidate = shorter(job->candidate);
+        return 0;
+    }
+    job->answer.zone_id = id;
+    job->answer.zone = id ? job->candidate : NULL;
+    return 1;
+}
+
+int cfo_job_read(cfo_job_t *job, const json_t *envelope, cfo_result_t *result)
+{
+    const char *serial;
+
+    switch (job->request->op) {
+    case CFO_OP_LIST:
+        return read_page(job, envelope, result);
+    case CFO_OP_ZONE:
+        return read_zone(job, envelope);
+    case CFO_OP_REVOKE:
+        serial = cfo_envelope_serial(job->p, envelope);
+        job->answer.serial = serial ? serial : job->request->serial;
+        return 1;
+    default:
+        if (!cfo_envelope_certificate(job->p, envelope, &job->answer)) {
+            lacks(job, result,
+                  "the API says success but gives no certificate");
+        }
+        return 1;
+    }
+}
+
+int cfo_job_forgives(cfo_job_t *job, cfo_result_t *result)
+{
+    if (job->request->op != CFO_OP_REVOKE || result->code != 1014) {
+        return 0;
+    }
+    job->answer.serial = job->request->serial;
+    result->kind = CFO_OK;
+    result->code = 0;
+    result->message = NULL;
+    return 1;
+}

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The issuer's pure parts: headers about waiting, the gate, envelopes, and
+ * requests as calls. */
+#include "cforigin_job.h"
+#include "cforigin_pace.h"
+
+#include <apr_strings.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static apr_pool_t *pool;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return apr_pool_create(&pool, NULL) == APR_SUCCESS ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+/* ---- headers ---- */
+
+#define NOON "Mon, 23 Nov 2026 12:00:00 GMT"
+#define NOON_WALL apr_time_from_sec(1795435200)
+
+static void test_retry_after(void **state)
+{
+    static const struct {
+        const char *value, *date;
+        int seconds;
+    } cases[] = {
+        {NULL, NULL, -1},
+        {"", NULL, -1},
+        {"0", NULL, 0},
+        {"12", NULL, 12},
+        {" 12 ", NULL, 12},
+        {"12s", NULL, -1},
+        {"1.5", NULL, -1},
+        {"-5", NULL, -1},
+        {"99999999999999999999", NULL, CFO_PACE_LONGEST},
+        {"Mon, 23 Nov 2026 12:00:30 GMT", NULL, 30},
+        {"Mon, 23 Nov 2026 12:00:30 GMT", NOON, 30},
+        {"Mon, 23 Nov 2026 12:00:30 GMT", "rubbish", 30},
+        /* the API's clock counts, not ours */
+        {"Mon, 23 Nov 2026 15:00:30 GMT", "Mon, 23 Nov 2026 15:00:00 GMT", 30},
+        {"Mon, 23 Nov 2026 11:00:00 GMT", NULL, 0},
+        {"Monday, 23-Nov-26 12:00:10 GMT", NULL, 10},
+        {"Mon Nov 23 12:00:10 2026", NULL, 10},
+        {"Mon, 23 Nov 2099 12:00:00 GMT", NULL, CFO_PACE_LONGEST},
+        {"soon", NULL, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int got =
+            cfo_pace_retry_after(cases[i].value, cases[i].date, NOON_WALL);
+
+        if (got != cases[i].seconds) {
+            fail_msg("\"%s\": %d, not %d", cases[i].value, got,
+                     cases[i].seconds);
+        }
+    }
+}
+
+static void test_ratelimit(void **state)
+{
+    static const struct {
+        const char *value;
+        int seconds;
+    } cases[] = {
+        {NULL, -1},
+        {"", -1},
+        {"\"default\";r=0;t=30", 30},
+        {"\"default\";r=50;t=30", -1},
+        {"\"default\"; r=0 ; t=30", 30},
+        {"\"default\";t=30;r=0", 30},
+        {"default;r=0;t=30", 30},
+        {"\"a;r=0;t=9\";r=1;t=5", -1},
+        {"\"a,b\";r=0;t=5", 5},
+        {"\"a\";r=5;t=100, \"b\";r=0;t=3", 3},
+        {"\"a\";r=0;t=2,\"b\";r=0;t=7", 7},
+        {"\"a\";r=0", -1},
+        {"\"a\";r=;t=", -1},
+        {"\"a\\\"b\";r=0;t=4", 4},
+        {"\"never ends", -1},
+        {";;;;,,,;=", -1},
+        {"\"default\";r=00000000000000000000;t=99999999999", CFO_PACE_LONGEST},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int got = cfo_pace_ratelimit(cases[i].value);
+
+        if (got != cases[i].seconds) {
+            fail_msg("%s: %d, not %d", cases[i].value, got, cases[i].seconds);
+        }
+    }
+}
+
+static void test_pauses(void **state)
+{
+    apr_interval_time_t half = apr_time_from_sec(1) / 2;
+
+    (void)state;
+    for (unsigned random = 0; random < 3000; random += 7) {
+        for (int tries = 1; tries <= 3; tries++) {
+            apr_interval_time_t middle = half << (tries - 1);
+            apr_interval_time_t pause = cfo_pace_pause(tries, random);
+
+            assert_true(pause >= middle * 3 / 4 && pause <= middle * 5 / 4);
+        }
+    }
+    assert_int_not_equal(cfo_pace_pause(1, 0), cfo_pace_pause(1, 500));
+    assert_true(cfo_pace_pause(1000000, 0) < apr_time_from_sec(60));
+}
+
+static void test_gate(void **state)
+{
+    apr_time_t now = apr_time_from_sec(1000);
+    cfo_gate_t gate = {0, 0};
+
+    (void)state;
+    assert_int_equal(cfo_gate_left(&gate, now), 0);
+    cfo_gate_hold(&gate, now, 0);
+    assert_int_equal(cfo_gate_left(&gate, now), 0);
+    cfo_gate_hold(&gate, now, 30);
+    cfo_gate_hold(&gate, now, 10); /* a shorter wait opens nothing */
+    assert_int_equal(cfo_gate_left(&gate, now), apr_time_from_sec(30));
+    assert_int_equal(cfo_gate_seconds(&gate, now + 1), 30);
+    assert_int_equal(cfo_gate_seconds(&gate, now + apr_time_from_sec(1)), 29);
+    assert_int_equal(cfo_gate_left(&gate, now + apr_time_from_sec(30)), 0);
+    now += apr_time_from_sec(100);
+    cfo_gate_hold(&gate, now, -1);
+    assert_true(cfo_gate_left(&gate, now) > CFO_PACE_SHORT);
+    assert_int_equal(cfo_gate_seconds(&gate, now), -1);
+    cfo_gate_hold(&gate, now, 500);
+    assert_int_equal(cfo_gate_seconds(&gate, now), 500);
+}
+
+static void test_token_faults(void **state)
+{
+    static const struct {
+        const char *token, *fault;
+    } cases[] = {
+        {"cfut_0123456789", NULL},
+        {"x", NULL},
+        {"v1.0", NULL},
+        {"", "no token"},
+        {"a b", "white space"},
+        {"a\nb", "white space"},
+        {"a\tb", "white space"},
+        {"a\x01", "control"},
+        {"a\x7f", "control"},
+        {"t\xc3\xb6k", "control"},
+        {"v1.0-abc", "an Origin CA key, a kind of credential that Cloudflare "
+                     "switched off on 2026-09-30; create an API token with "
+                     "Zone / SSL and Certificates / Edit"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *fault =
+            cfo_cloudflare_token_fault(cases[i].token, strlen(cases[i].token));
+
+        assert_int_equal(fault == NULL, cases[i].fault == NULL);
+        assert_true(!fault || strstr(fault, cases[i].fault));
+    }
+    assert_non_null(cfo_cloudflare_token_fault("a\0b", 3));
+}
+
+/* ---- envelopes ---- */
+
+static cfo_call_t call_of(int status, const char *body, int is_create)
+{
+    cfo_call_t call;
+
+    memset(&call, 0, sizeof(call));
+    call.p = pool;
+    call.status = status;
+    call.reply = apr_pstrdup(pool, body);
+    call.reply_len = body ? strlen(body) : 0;
+    call.body = is_create ? "{}" : NULL;
+    call.sent = is_create;
+    return call;
+}
+
+#define ERRORS(code, message)                                                 \
+    "{\"success\":false,\"errors\":[{\"code\":" code                          \
+    ",\"message\":\"" message "\"}]}"
+
+/* Answers to a create. */
+static const struct {
+    int status;
+    const char *body;
+    cfo_kind_t kind;
+    int code, lost;
+    const char *words; /* in the message */
+} envelopes[] = {
+    {200, "{\"success\":true,\"result\":{}}", CFO_OK, 0, 0, NULL},
+    {200, "{\"success\":true,\"errors\":[],\"messages\":[{\"code\":10000}]}",
+     CFO_OK, 0, 0, NULL},
+    {200, "{\"success\":true,\"errors\":null,\"messages\":7}", CFO_OK, 0, 0,
+     NULL},
+    {201, "{\"success\":true}", CFO_OK, 0, 0, NULL},
+    {400, "{\"success\":true}", CFO_TRANSIENT, 0, 0, "did not say why"},
+    {400, ERRORS("1100", "Failed to write"), CFO_TRANSIENT, 1100, 0,
+     "Failed to write"},
+    {200, ERRORS("1100", "Failed to write"), CFO_TRANSIENT, 1100, 0,
+     "Failed to write"},
+    {400, ERRORS("1010", "no zone"), CFO_PERMANENT, 1010, 0, "no zone"},
+    {400, ERRORS("1010", "Get \\\"https://i/v4\\\": EOF"), CFO_TRANSIENT, 1010,
+     0, "EOF"},
+    {400, ERRORS("10000", "Authentication error"), CFO_AUTH, 10000, 0,
+     "Authentication error"},
+    {500, ERRORS("4242", "sick"), CFO_TRANSIENT, 4242, 0, "sick"},
+    {429, ERRORS("971", "too many"), CFO_RATE_LIMITED, 971, 0, "too many"},
+    {400,
+     "{\"success\":false,\"errors\":[{\"code\":6003,\"message\":\"Invalid\","
+     "\"error_chain\":[{\"code\":6111,\"message\":\"format\"}]}]}",
+     CFO_AUTH, 6003, 0, "Invalid: format (6111)"},
+    {400,
+     "{\"success\":false,\"errors\":[{\"code\":6003,\"error_chain\":"
+     "[{\"message\":\"format\"}]}]}",
+     CFO_AUTH, 6003, 0, "format"},
+    {400, "{\"errors\":[{\"code\":1007,\"message\":\"CSR\"}]}", CFO_PERMANENT,
+     1007, 0, "CSR"},
+    {400, "{\"success\":false}", CFO_TRANSIENT, 0, 0, "did not say why"},
+    {400, "{\"success\":false,\"errors\":[]}", CFO_TRANSIENT, 0, 0,
+     "did not say why"},
+    {400, "{\"success\":false,\"errors\":{}}", CFO_TRANSIENT, 0, 0,
+     "did not say why"},
+    {400, "{\"success\":false,\"errors\":[7]}", CFO_TRANSIENT, 0, 0,
+     "did not say why"},
+    {400, "{\"success\":false,\"errors\":[{\"code\":\"1100\"}]}",
+     CFO_TRANSIENT, 0, 0, "did not say why"},
+    {400, "{\"success\":false,\"errors\":[{\"code\":-3}]}", CFO_TRANSIENT, 0,
+     0, "did not say why"},
+    {400, "{\"success\":false,\"errors\":[{\"code\":1100}]}", CFO_TRANSIENT,
+     1100, 0, "without a message"},
+    {400, ERRORS("1100", "a\\r\\nb\\u0000\\u001b[31m"), CFO_TRANSIENT, 1100, 0,
+     "a??b??[31m"},
+    /* not the API's: lost when it may have been carried out */
+    {200, "", CFO_TRANSIENT, 0, 1, "empty"},
+    {200, "null", CFO_TRANSIENT, 0, 1, "null"},
+    {200, "[]", CFO_TRANSIENT, 0, 1, "[]"},
+    {200, "{\"result\":{}}", CFO_TRANSIENT, 0, 1, "result"},
+    {200, "{\"success\":\"true\"}", CFO_TRANSIENT, 0, 1, "success"},
+    {200, "{\"success\":true", CFO_TRANSIENT, 0, 1, "success"},
+    {502, "<html>\n\n <b>Bad\tGateway\n", CFO_TRANSIENT, 0, 1,
+     "\"<html> <b>Bad Gateway\""},
+    {520, "x", CFO_TRANSIENT, 0, 1, "x"},
+    {403, "error code: 1010", CFO_TRANSIENT, 0, 0, "error code: 1010"},
+    {401, "no", CFO_TRANSIENT, 0, 0, "no"},
+    {302, "", CFO_TRANSIENT, 0, 0, "empty"},
+    {429, "slow down", CFO_RATE_LIMITED, 0, 0, "slow down"},
+    {0, "", CFO_TRANSIENT, 0, 1, "empty"},
+};
+
+static void test_envelopes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(envelopes) / sizeof(envelopes[0]); i++) {
+        cfo_call_t call = call_of(envelopes[i].status, envelopes[i].body, 1);
+        json_t *envelope;
+        cfo_result_t result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+
+        if (result.kind != envelopes[i].kind ||
+            result.code != envelopes[i].code ||
+            result.lost != envelopes[i].lost ||
+            result.http != envelopes[i].status ||
+            (envelope != NULL) != (result.kind == CFO_OK) ||
+            (result.message != NULL) != (envelopes[i].words != NULL) ||
+            (result.message && !strstr(result.message, envelopes[i].words))) {
+            fail_msg("%d %s: %s %d lost %d: %s", envelopes[i].status,
+                     envelopes[i].body, cfo_kind_word(result.kind),
+                     result.code, result.lost, result.message);
+        }
+        json_decref(envelope);
+        call = call_of(envelopes[i].status, envelopes[i].body, 0);
+        result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+        assert_int_equal(result.lost, 0); /* only a create can be */
+        json_decref(envelope);
+    }
+}
+
+static void test_calls_without_a_whole_answer(void **state)
+{
+    static const struct {
+        int status, sent, local;
+        cfo_kind_t kind;
+        int lost;
+    } cases[] = {
+        {0, 0, 0, CFO_TRANSIENT, 0},   /* no connection */
+        {0, 1, 0, CFO_TRANSIENT, 1},   /* cut before the answer */
+        {200, 1, 0, CFO_TRANSIENT, 1}, /* cut in its middle */
+        {503, 1, 0, CFO_TRANSIENT, 1},    {400, 1, 0, CFO_TRANSIENT, 0},
+        {429, 1, 0, CFO_RATE_LIMITED, 0}, {0, 0, 1, CFO_LOCAL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        /* what came looks like an answer, and is not the whole of it */
+        cfo_call_t call = call_of(cases[i].status, "{\"success\":true}", 1);
+        json_t *envelope;
+        cfo_result_t result;
+
+        call.sent = cases[i].sent;
+        call.local = cases[i].local;
+        call.fault = "it broke";
+        result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+        assert_null(envelope);
+        assert_int_equal(result.kind, cases[i].kind);
+        assert_int_equal(result.lost, cases[i].lost);
+        assert_non_null(strstr(result.message, "it broke"));
+    }
+}
+
+static void test_told_to_wait(void **state)
+{
+    static const struct {
+        int status;
+        const char *retry_after, *ratelimit;
+        int seconds;
+    } cases[] = {
+        {429, "12", NULL, 12},
+        {429, "12", "\"d\";r=0;t=40", 12},
+        {429, NULL, "\"d\";r=0;t=40", 40},
+        {429, NULL, NULL, -1},
+        {503, "7", NULL, 7},
+        {503, "Mon, 23 Nov 2026 12:00:09 GMT", NULL, 9},
+        {503, NULL, "\"d\";r=0;t=40", -1},
+        {400, "7", NULL, -1},
+        {200, "7", NULL, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cfo_call_t call = call_of(cases[i].status, "{\"success\":true}", 0);
+        json_t *envelope;
+
+        call.retry_after = cases[i].retry_after;
+        call.ratelimit = cases[i].ratelimit;
+        assert_int_equal(
+            cfo_envelope_read(&call, NOON_WALL, &envelope).retry_after,
+            cases[i].seconds);
+        json_decref(envelope);
+    }
+}
+
+static void test_a_body_is_quoted_in_short(void **state)
+{
+    char body[5000];
+    cfo_call_t call;
+    json_t *envelope;
+    cfo_result_t result;
+
+    (void)state;
+    memset(body, '\xff', sizeof(body) - 1);
+    body[sizeof(body) - 1] = '\0';
+    call = call_of(502, body, 0);
+    call.content_type = "text/html";
+    result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+    assert_true(strlen(result.message) < 300);
+    assert_non_null(strstr(result.message, "text/html: \"?????"));
+}
+
+/* ---- requests as calls ---- */
+
+static cfo_job_t *begin(cfo_request_t *request)
+{
+    cfo_job_t *job = apr_palloc(pool, sizeof(*job));
+
+    cfo_job_begin(job, pool, request);
+    cfo_job_call(job);
+    return job;
+}
+
+static int read_answer(cfo_job_t *job, const char *text, cfo_result_t *result)
+{
+    json_t *envelope = json_loads(text, 0, NULL);
+    int done;
+
+    assert_non_null(envelope);
+    *result = cfo_result_ok();
+    done = cfo_job_read(job, envelope, result);
+    json_decref(envelope);
+    return done;
+}
+
+static void test_create_job(void **state)
+{
+    static const struct {
+        const char *envelope, *certificate, *serial;
+    } cases[] = {
+        {"{\"result\":{\"certificate\":\"PEM\",\"id\":\"12\"}}", "PEM", "12"},
+        {"{\"result\":{\"certificate\":\"PEM\"}}", "PEM", NULL},
+        {"{\"result\":{\"certificate\":\"PEM\",\"id\":12}}", "PEM", NULL},
+        {"{\"result\":{\"certificate\":\"\"}}", NULL, NULL},
+        {"{\"result\":{\"certificate\":[]}}", NULL, NULL},
+        {"{\"result\":[]}", NULL, NULL},
+        {"{\"result\":null}", NULL, NULL},
+        {"{}", NULL, NULL},
+    };
+    apr_array_header_t *names = apr_array_make(pool, 2, sizeof(char *));
+    cfo_request_t request = {.op = CFO_OP_CREATE, .csr = "C\n"};
+    cfo_result_t result;
+
+    (void)state;
+    APR_ARRAY_PUSH(names, const char *) = "*.b.example";
+    APR_ARRAY_PUSH(names, const char *) = "a.example";
+    request.hostnames = names;
+    request.request_type = "origin-rsa";
+    request.requested_validity = 5475;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cfo_job_t *job = begin(&request);
+
+        assert_string_equal(job->call.method, "POST");
+        assert_string_equal(job->call.path, "/certificates");
+        assert_string_equal(
+            job->call.body,
+            "{\"csr\":\"C\\n\",\"hostnames\":[\"*.b.example\",\"a.example\"],"
+            "\"request_type\":\"origin-rsa\",\"requested_validity\":5475}");
+        assert_true(read_answer(job, cases[i].envelope, &result));
+        assert_int_equal(result.kind == CFO_OK, cases[i].certificate != NULL);
+        assert_int_equal(result.lost, cases[i].certificate == NULL);
+        if (cases[i].certificate) {
+            assert_string_equal(job->answer.certificate, cases[i].certificate);
+        }
+        assert_int_equal(!job->answer.serial, !cases[i].serial);
+        assert_true(!cases[i].serial ||
+                    !strcmp(job->answer.serial, cases[i].serial));
+    }
+}
+
+static void test_list_job(void **state)
+{
+    cfo_request_t request = {.op = CFO_OP_LIST, .zone_id = "z&1"};
+    cfo_job_t *job = begin(&request);
+    cfo_result_t result;
+    const cfo_listed_t *rows;
+
+    (void)state;
+    assert_string_equal(job->call.path,
+                        "/certificates?zone_id=z%261&page=1&per_page=50");
+    assert_false(read_answer(
+        job,
+        "{\"result\":[{\"id\":\"1\",\"certificate\":\"A\"},{\"id\":\"2\"},7,"
+        "{\"id\":\"3\",\"certificate\":\"B\",\"revoked_at\":\"2026-01-01\"}]}",
+        &result));
+    cfo_job_call(job);
+    assert_string_equal(job->call.path,
+                        "/certificates?zone_id=z%261&page=2&per_page=50");
+    assert_false(
+        read_answer(job,
+                    "{\"result\":[{\"id\":\"4\",\"certificate\":\"C\","
+                    "\"revoked_at\":\"0001-01-01T00:00:00Z\"}]}",
+                    &result));
+    assert_true(read_answer(job, "{\"result\":[]}", &result));
+    assert_int_equal(result.kind, CFO_OK);
+    assert_int_equal(job->answer.certificates->nelts, 3);
+    rows = (const cfo_listed_t *)(void *)job->answer.certificates->elts;
+    assert_string_equal(rows[1].serial, "3");
+    assert_string_equal(rows[1].certificate, "B");
+    assert_false(rows[0].revoked);
+    assert_true(rows[1].revoked);
+    assert_false(rows[2].revoked);
+}
+
+static void test_lists_that_are_none(void **state)
+{
+    static const struct {
+        const char *envelope;
+        cfo_kind_t kind;
+    } cases[] = {
+        {"{\"result\":null}", CFO_OK},
+        {"{\"result\":{}}", CFO_TRANSIENT},
+        {"{\"result\":\"x\"}", CFO_TRANSIENT},
+        {"{}", CFO_TRANSIENT},
+    };
+    cfo_request_t request = {.op = CFO_OP_LIST, .zone_id = "z"};
+    cfo_result_t result;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cfo_job_t *job = begin(&request);
+
+        assert_true(read_answer(job, cases[i].envelope, &result));
+        assert_int_equal(result.kind, cases[i].kind);
+        assert_int_equal(result.lost, 0);
+    }
+}
+
+static void test_a_list_without_an_end_is_given_up(void **state)
+{
+    cfo_request_t request = {.op = CFO_OP_LIST, .zone_id = "z"};
+    cfo_job_t *job = begin(&request);
+    cfo_result_t result;
+    int pages = 1;
+
+    (void)state;
+    while (!read_answer(
+        job,
+        apr_psprintf(pool,
+                     "{\"result\":[{\"id\":\"%d\",\"certificate\":\"A\"}]}",
+                     pages),
+        &result)) {
+        pages++;
+        assert_true(pages < 100000);
+    }
+    assert_int_equal(result.kind, CFO_TRANSIENT);
+    assert_null(job->answer.certificates);
+    job = begin(&request);
+    job->call.reply_len = (apr_size_t)65 * 1024 * 1024;
+    assert_true(read_answer(
+        job, "{\"result\":[{\"id\":\"1\",\"certificate\":\"A\"}]}", &result));
+    assert_int_equal(result.kind, CFO_TRANSIENT);
+}
+
+static void test_zone_job(void **state)
+{
+    cfo_request_t request = {.op = CFO_OP_ZONE, .hostname = "*.a.b.example"};
+    cfo_job_t *job = begin(&request);
+    cfo_result_t result;
+
+    (void)state;
+    assert_string_equal(job->call.path,
+                        "/zones?name=a.b.example&status=active");
+    assert_false(read_answer(job, "{\"result\":[]}", &result));
+    cfo_job_call(job);
+    assert_string_equal(job->call.path, "/zones?name=b.example&status=active");
+    /* another's, one that is pending, then ours */
+    assert_true(read_answer(
+        job,
+        "{\"result\":[{\"id\":\"1\",\"name\":\"xb.example\"},"
+        "{\"id\":\"2\",\"name\":\"b.example\",\"status\":\"pending\"},"
+        "{\"id\":\"3\",\"name\":\"B.example\",\"status\":\"active\"}]}",
+        &result));
+    assert_string_equal(job->answer.zone_id, "3");
+    assert_string_equal(job->answer.zone, "b.example");
+
+    request.hostname = "b.example";
+    job = begin(&request);
+    assert_true(read_answer(job, "{\"result\":{}}", &result));
+    assert_int_equal(result.kind, CFO_OK);
+    assert_null(job->answer.zone_id);
+}
+
+static void test_revoke_and_get_jobs(void **state)
+{
+    cfo_request_t request = {.op = CFO_OP_REVOKE, .serial = "5/0?9"};
+    cfo_job_t *job = begin(&request);
+    cfo_result_t result;
+
+    (void)state;
+    assert_string_equal(job->call.method, "DELETE");
+    assert_string_equal(job->call.path, "/certificates/5%2F0%3F9");
+    assert_true(read_answer(job, "{\"result\":{\"id\":\"7\"}}", &result));
+    assert_string_equal(job->answer.serial, "7");
+    assert_true(read_answer(job, "{}", &result));
+    assert_string_equal(job->answer.serial, "5/0?9");
+
+    job = begin(&request);
+    result = cfo_result_make(pool, CFO_PERMANENT, "revoked already");
+    result.code = 1101;
+    assert_false(cfo_job_forgives(job, &result));
+    result.code = 1014;
+    assert_true(cfo_job_forgives(job, &result));
+    assert_int_equal(result.kind, CFO_OK);
+    assert_string_equal(job->answer.serial, "5/0?9");
+
+    request.op = CFO_OP_GET;
+    job = begin(&request);
+    assert_string_equal(job->call.method, "GET");
+    result.kind = CFO_PERMANENT;
+    result.code = 1014;
+    assert_false(cfo_job_forgives(job, &result));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_ratelimit),
+        cmocka_unit_test(test_pauses),
+        cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_token_faults),
+        cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_calls_without_a_whole_answer),
+        cmocka_unit_test(test_told_to_wait),
+        cmocka_unit_test(test_a_body_is_quoted_in_short),
+        cmocka_unit_test(test_create_job),
+        cmocka_unit_test(test_list_job),
+        cmocka_unit_test(test_lists_that_are_none),
+        cmocka_unit_test(test_a_list_without_an_end_is_given_up),
+        cmocka_unit_test(test_zone_job),
+        cmocka_unit_test(test_revoke_and_get_jobs),
+    };
+
+    apr_initialize();
+    atexit(apr_terminate);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
