@@ -38,7 +38,8 @@ typedef struct cfo_keeper_t {
     struct cfo_desk_t *desks;  /* one an account, and one for no token */
     int ndesks;
     cfo_result_t fault; /* of the surroundings: every item fails with it */
-    int open;           /* tasks that are not done */
+    int open;           /* items that are not done */
+    int alive;          /* of those, the ones that were begun */
     int installed;
     long moved; /* when something last did, cfo_child_clock */
     int targets_told;

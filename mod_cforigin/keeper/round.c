@@ -17,6 +17,9 @@
 /* A signal may come just before a poll: it is not slept over. */
 #define POLL_MS 100
 
+/* Tasks at a time, whatever they wait for: each has its memory. */
+#define ALIVE_MAX 1000
+
 static const cfo_item_t *item_at(const cfo_round_t *round, int i)
 {
     return APR_ARRAY_IDX(round->items, i, const cfo_item_t *);
@@ -111,7 +114,7 @@ static void begin_some(cfo_keeper_t *keeper)
         for (int type = 0; type < CFO_REQUEST_TYPES; type++) {
             cfo_desk_t *desk = &keeper->desks[i];
 
-            while (desk->ahead[type] < limit &&
+            while (desk->ahead[type] < limit && keeper->alive < ALIVE_MAX &&
                    desk->next[type] < desk->queue[type]->nelts)
                 cfo_task_begin(desk, APR_ARRAY_IDX(desk->queue[type],
                                                    desk->next[type]++,

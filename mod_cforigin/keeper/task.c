@@ -108,6 +108,7 @@ static void finish(cfo_task_t *task)
 
     leave_ahead(task);
     task->keeper->open--;
+    task->keeper->alive--;
     cfo_pki_wipe(&task->key);
     apr_pool_destroy(p);
 }
@@ -432,6 +433,7 @@ void cfo_task_begin(cfo_desk_t *desk, const cfo_item_t *item)
     task->notes = apr_array_make(p, 2, sizeof(cfo_note_t));
     task->other_wanted = is_other_wanted(keeper, wanted, p);
     task->is_ahead = 1;
+    keeper->alive++;
     desk->ahead[wanted->request_type]++;
     if (keeper->fault.kind != CFO_OK)
         fail(task, &keeper->fault, CFO_PENDING_LEAVE);

@@ -114,6 +114,13 @@ def test_a_changed_type_is_told_as_such(keeper):
     assert done.of("installed")[0]["reason"] == "type-changed"
 
 
+def test_a_further_type_is_no_change_of_type(keeper):
+    keeper.run([item("a.example.com")])
+    done = keeper.run([item("a.example.com", request_type="origin-rsa",
+                            first_type="origin-ecc")])
+    assert done.of("installed")[0]["reason"] == "missing"
+
+
 def test_changed_names_bring_the_next_generation(keeper, api):
     keeper.run([item("a.example.com")])
     done = keeper.run([item("a.example.com", "b.example.com")])
@@ -231,6 +238,18 @@ def test_a_pause_from_a_wrong_clock_is_not_believed(keeper):
     (keeper.store / "accounts" / f"{0:016x}.json").write_text(
         json.dumps({"paused_until": "2099-01-01T00:00:00Z"}))
     assert keeper.run([item("a.example.com")]).of("installed")
+
+
+@pytest.mark.parametrize("token", ["disabled", "expired", "ip_filtered"])
+def test_a_dead_token_is_not_worn_out(keeper, api, token):
+    api.token_file(keeper.folder / "token-main", token)
+    done = keeper.run([item(f"n{n}.example.com") for n in range(60)],
+                      max_concurrent=2)
+    assert len(done.of("failed")) == 60
+    kinds = {e["attempt"]["last_error"]["kind"] for e in done.of("failed")}
+    assert kinds == {"auth"}
+    assert len(api.calls()) <= 12
+    assert len(done.logs("error")) <= 20
 
 
 def test_a_success_is_noted_for_the_account(keeper):
@@ -519,11 +538,30 @@ def test_killed_again_and_again_it_issues_once(keeper, api):
     assert {keeper.serial(name) for name in names} == serials
 
 
-def test_pending_of_other_names_is_dropped(keeper, api):
+def test_a_key_that_was_refused_before_can_be_lost_too(keeper, api):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"preset": "1010"}},
+               {"match": {"op": "create", "nth": 2}, "do": {"delay": 0.5}})
+    keeper.run([item("a.example.com")])
+    round_ = keeper.start([item("a.example.com")])
+    api.wait(lambda counts: counts["create"] == 2)
+    round_.signal(signal.SIGKILL)
+    round_.process.communicate()
+    api.wait(lambda counts: counts["in_flight"] == 0)
+    assert keeper.run([item("a.example.com")]).of("installed")
+    assert len(api.creates()) == 2 and len(api.issued()) == 1
+
+
+@pytest.mark.parametrize("other", [
+    item("a.example.com", "b.example.com"),
+    item("a.example.com", requested_validity=90),
+    item("a.example.com", account=1)])
+def test_pending_of_something_else_is_dropped(keeper, api, other):
+    keeper.add_account("account")
     api.faults({"match": {"op": "create", "nth": 1},
                 "do": {"preset": "1010"}})
     keeper.run([item("a.example.com")])
-    done = keeper.run([item("a.example.com", "b.example.com")])
+    done = keeper.run([other])
     assert done.of("installed")
     csrs = {call["body"]["csr"] for call in api.creates()}
     assert len(csrs) == 2
