@@ -116,7 +116,8 @@ struct apr_hash_t *cfo_store_targets(apr_pool_t *p, const char *store);
 /** Folders below certs/ (const char *), for what is there but not wanted. */
 apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store);
 
-/** attempt.json; failures 0 when it is missing, empty or rubbish. */
+/** attempt.json; failures 0 when it is missing, empty, rubbish, or older than
+ * the switch of `current`: a success came after it. */
 cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir);
 
 /** accounts/<id>.json */

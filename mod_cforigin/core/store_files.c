@@ -249,11 +249,25 @@ apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store)
 
 /* ---- what lies beside the generations ---- */
 
+static int is_older(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec
+                                  : a->tv_nsec < b->tv_nsec;
+}
+
+/* A success drops the file; where that could not be done, or was cut short,
+ * `current` is younger than it. */
 cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir)
 {
+    struct stat st, current;
     cfo_pem_t text;
 
-    cfo_store_read_file(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT), &text);
+    if (cfo_store_read_stat(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT), &text,
+                            &st) == APR_SUCCESS &&
+        lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) == 0 &&
+        is_older(&st.st_mtim, &current.st_mtim)) {
+        text.len = 0;
+    }
     return cfo_store_attempt_parse(p, &text);
 }
 
