@@ -71,21 +71,19 @@ static cfo_result_t switch_current(apr_pool_t *p, const char *dir)
     return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
 }
 
-/* What can't be removed does not keep a good pair from being the live one;
- * but a marker that stays would order another at once, so it is told. */
+/* What can't be removed does not keep a good pair from being the live one. An
+ * attempt.json that stays is older than `current` and counts no more; but a
+ * marker that stays would order another at once, so that is told. */
 static cfo_result_t finish(apr_pool_t *p, const char *dir, int drop_marker)
 {
-    cfo_result_t dropped, marker = cfo_result_ok(), result;
+    cfo_result_t marker = cfo_result_ok(), result;
 
-    dropped = cfo_disk_remove(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT));
+    cfo_disk_remove(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT));
     if (drop_marker) {
         marker = cfo_disk_remove(p, cfo_store_path(p, dir, CFO_FILE_RENEW));
     }
     result = switch_current(p, dir);
-    if (result.kind != CFO_OK) {
-        return result;
-    }
-    return marker.kind != CFO_OK ? marker : dropped;
+    return result.kind == CFO_OK ? marker : result;
 }
 
 static cfo_result_t point_next(apr_pool_t *p, const char *dir, int generation)
@@ -324,11 +322,9 @@ static apr_time_t changed_at(const char *path)
     return lstat(path, &st) == 0 ? apr_time_from_sec(st.st_mtim.tv_sec) : 0;
 }
 
-/* When a generation ceased to be the live one: when the next was installed.
- * 0 when nobody knows. */
-static apr_time_t retired_at(apr_pool_t *p, const char *dir, int next)
+/* When a generation came; 0 when nobody knows. */
+static apr_time_t came_at(apr_pool_t *p, const char *named)
 {
-    const char *named = cfo_store_numbered(p, dir, next);
     const cfo_meta_t *meta;
     cfo_pem_t text;
 
@@ -350,44 +346,56 @@ static int remove_generation(apr_pool_t *p, const char *dir, int generation)
     return 1;
 }
 
+static void remove_old(apr_pool_t *p, const char *path, apr_time_t now)
+{
+    apr_time_t at = changed_at(path);
+
+    if (at && at < now - DAY) {
+        cfo_disk_remove(p, path);
+    }
+}
+
 static void remove_leftovers(apr_pool_t *p, const char *dir, apr_time_t now)
 {
     apr_array_header_t *names = cfo_disk_leftovers(p, dir);
     int i;
 
     for (i = 0; i < names->nelts; i++) {
-        const char *path =
-            cfo_store_path(p, dir, APR_ARRAY_IDX(names, i, const char *));
-        apr_time_t at = changed_at(path);
-
-        if (at && at < now - DAY) {
-            cfo_disk_remove(p, path);
-        }
+        remove_old(
+            p, cfo_store_path(p, dir, APR_ARRAY_IDX(names, i, const char *)),
+            now);
+    }
+    if (!cfo_store_attempt(p, dir).failures) {
+        remove_old(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT), now);
     }
 }
 
+/* One generation ceased to be the live one when the next came; those above
+ * the live one never were, or were found bad. */
 int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now)
 {
     apr_array_header_t *all = cfo_store_generations(p, dir);
     int live = cfo_store_current(p, dir), removed = 0, kept_one = 0, i;
+    apr_time_t next_came = 0;
 
     if (!live || !holds_pair(p, cfo_store_numbered(p, dir, live), NULL)) {
         return 0; /* with no good pair in use, every other one may be needed */
     }
     for (i = all->nelts - 1; i >= 0; i--) {
         int number = APR_ARRAY_IDX(all, i, int);
-        apr_time_t at;
+        const char *named = cfo_store_numbered(p, dir, number);
+        apr_time_t came = came_at(p, named);
+        apr_time_t retired = number < live ? next_came : changed_at(named);
 
+        next_came = came;
         if (number == live) {
             continue;
         }
         if (number < live && !kept_one) {
-            kept_one = holds_pair(p, cfo_store_numbered(p, dir, number), NULL);
+            kept_one = holds_pair(p, named, NULL);
             continue;
         }
-        at = number < live ? retired_at(p, dir, APR_ARRAY_IDX(all, i + 1, int))
-                           : changed_at(cfo_store_numbered(p, dir, number));
-        if (at && at < now - DAY) {
+        if (retired && retired < now - DAY) {
             removed += remove_generation(p, dir, number);
         }
     }
