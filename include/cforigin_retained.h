@@ -46,6 +46,8 @@ typedef struct cfo_retained_t {
     /* Checked pairs: cert_path -> cfo_known_t *, made anew at each pass. */
     apr_pool_t *known_pool;
     struct apr_hash_t *known;
+    apr_pool_t *known_before;    /* of the pass before; this pass's entries
+                                  * point into it. NULL: none yet */
 
     /* Labels of vhosts that another module serves. */
     apr_pool_t *taken_pool;

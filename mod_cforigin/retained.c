@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Changes whenever the layout of anything kept here does. */
-#define LAYOUT "mod_cforigin:" CFO_VERSION ":1"
+#define LAYOUT "mod_cforigin:" CFO_VERSION ":2"
 
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 {
@@ -178,7 +178,9 @@ apr_hash_t *cfo_retained_begin_known(const cfo_retained_t *r,
 void cfo_retained_end_known(cfo_retained_t *r, apr_pool_t *pool,
                             apr_hash_t *known)
 {
-    apr_pool_destroy(r->known_pool);
+    if (r->known_before)
+        apr_pool_destroy(r->known_before);
+    r->known_before = r->known_pool;
     r->known_pool = pool;
     r->known = known;
 }
