@@ -102,6 +102,8 @@ class Httpd:
         self.http_port = free_port()
         self.store = self.root / "store"
         self.log = ErrorLog(self.root / "logs/error.log")
+        # event's own, when it stops while a connection lingers
+        self.tolerate("AH03092")
         self.config = self.root / "conf/httpd.conf"
         self.pid_file = self.root / "run/httpd.pid"
         self.with_module = True

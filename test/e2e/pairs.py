@@ -72,6 +72,7 @@ def belong_together(cert_path, key_path):
     try:
         key = serialization.load_pem_private_key(
             Path(key_path).read_bytes(), None)
-        return key.public_key() == certificate(cert_path).public_key()
+        return (key.public_key().public_numbers()
+                == certificate(cert_path).public_key().public_numbers())
     except (ValueError, FileNotFoundError):
         return False

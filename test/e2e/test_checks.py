@@ -14,7 +14,7 @@ FLAWS = [
     ("parse", "not-pem"), ("parse", "ca-certificate"),
     ("parse", "trailing-junk"),
     ("key", "wrong-key"), ("names", "missing-san"), ("names", "no-san"),
-    ("names", "nul-san"), ("dates", "expired"), ("dates", "not-yet-valid"),
+    ("parse", "nul-san"), ("dates", "expired"), ("dates", "not-yet-valid"),
     ("lifetime", "wrong-lifetime"), ("issuer", "foreign-root"),
     ("issuer", "forged"), ("issuer", "self-issued"),
 ]

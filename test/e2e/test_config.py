@@ -291,7 +291,7 @@ def test_a_fault_of_the_surroundings_is_an_error_at_configtest_alone(
 
 
 @pytest.mark.parametrize("text, word", [
-    ("v1.0-" + "0123456789abcdef" * 9, "2026-09-30"), (" \n\t\n", "empty"),
+    ("v1.0-" + "0123456789abcdef" * 9, "2026-09-30"), (" \n\t\n", "no token"),
     ("two words", "token"), ("x" * 100000, "token")],
     ids=["an Origin CA key", "white space", "two words", "far too long"])
 def test_a_token_files_content_is_told_by_the_first_who_reads_it(

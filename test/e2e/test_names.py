@@ -95,6 +95,7 @@ def test_idn_goes_out_as_punycode(httpd, cloudflare):
 def test_a_server_name_in_unicode_is_warned_about(httpd, cloudflare):
     httpd.managed("bücher.example.com")
     httpd.expect(r"cforigin:warn.*punycode")
+    httpd.tolerate("AH01909")  # mod_ssl compares with the name as written
     httpd.start()
     assert asked(cloudflare) == [["xn--bcher-kva.example.com"]]
 
