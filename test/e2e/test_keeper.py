@@ -446,6 +446,16 @@ def test_many_lost_answers_share_a_list(keeper, api):
                 if c["query"].get("page") in (None, "1")]) <= 8
 
 
+def test_a_list_from_before_the_loss_is_not_trusted(keeper, api):
+    api.faults({"match": {"op": "create", "hostname": "a.", "nth": 1},
+                "do": {"close": "after"}},
+               {"match": {"op": "create", "hostname": "b.", "nth": 1},
+                "do": {"delay": 0.4, "close": "after"}})
+    done = keeper.run([item("a.example.com"), item("b.example.com")])
+    assert len(done.of("installed")) == len(api.issued()) == 2
+    assert len(api.creates()) == 2
+
+
 def test_what_was_never_made_is_asked_for_again(keeper, api):
     api.faults({"match": {"op": "create", "nth": 1},
                 "do": {"close": "before"}})
@@ -541,14 +551,15 @@ def test_killed_again_and_again_it_issues_once(keeper, api):
 def test_a_key_that_was_refused_before_can_be_lost_too(keeper, api):
     api.faults({"match": {"op": "create", "nth": 1},
                 "do": {"preset": "1010"}},
-               {"match": {"op": "create", "nth": 2}, "do": {"delay": 0.5}})
+               {"match": {"op": "create"}, "do": {"delay": 0.5}})
     keeper.run([item("a.example.com")])
     round_ = keeper.start([item("a.example.com")])
     api.wait(lambda counts: counts["create"] == 2)
     round_.signal(signal.SIGKILL)
     round_.process.communicate()
     api.wait(lambda counts: counts["in_flight"] == 0)
-    assert keeper.run([item("a.example.com")]).of("installed")
+    done = keeper.run([item("a.example.com")])
+    assert done.names("installed") == ["a.example.com"], done.events
     assert len(api.creates()) == 2 and len(api.issued()) == 1
 
 
