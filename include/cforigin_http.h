@@ -14,7 +14,6 @@
 #ifndef CFORIGIN_HTTP_H
 #define CFORIGIN_HTTP_H
 
-#include "cforigin_sockets.h"
 #include "cforigin_wire.h"
 
 #include <curl/curl.h>
@@ -53,8 +52,6 @@ struct cfo_call_t {
     const char *content_type;
 
     cfo_http_t *http; /* the rest is http.c's own */
-    CURL *easy;
-    cfo_seat_t seat;
     apr_size_t body_at, header_bytes, reply_size;
     char error[CURL_ERROR_SIZE];
     int too_large;

@@ -24,7 +24,6 @@ struct cfo_http_t {
     struct curl_slist *headers_json;
     CURL *spare[SPARE_HANDLES];
     int spares;
-    cfo_sockets_t *sockets;
 };
 
 static int starts_with(const char *text, const char *start)
@@ -70,7 +69,6 @@ cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
         len--;
     }
     http->setup = setup;
-    http->sockets = cfo_sockets_make(p);
     http->api = apr_pstrmemdup(p, setup->api, len);
     http->is_plain = starts_with(http->api, "http://");
     auth = apr_pstrcat(p, "Authorization: Bearer ", token, NULL);
@@ -194,22 +192,6 @@ static size_t take_header(char *line, size_t size, size_t n, void *baton)
     return len;
 }
 
-static int before_request(void *baton, char *to, char *from, int to_port,
-                          int from_port)
-{
-    cfo_call_t *call = baton;
-    long fresh = 0;
-
-    (void)to;
-    (void)from;
-    (void)to_port;
-    curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &fresh);
-    return cfo_sockets_take(call->http->sockets, &call->seat, from_port,
-                            fresh > 0)
-               ? CURL_PREREQFUNC_OK
-               : CURL_PREREQFUNC_ABORT;
-}
-
 /* ---- a call's beginning and end ---- */
 
 static const char *fault_of(const cfo_call_t *call, CURLcode code)
@@ -232,12 +214,6 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
     long status = 0;
     char *reply;
 
-    cfo_sockets_leave(http->sockets, &call->seat);
-    if (code == CURLE_ABORTED_BY_CALLBACK && !call->sent) {
-        cfo_http_give_back(http, easy); /* on another connection, then */
-        cfo_http_start(http, call);
-        return;
-    }
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     call->status = (int)status;
     if (code != CURLE_OK) {
@@ -287,9 +263,6 @@ static void set_call(cfo_call_t *call, CURL *easy)
     else if (strcmp(call->method, "GET")) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     }
-    cfo_sockets_watch(http->sockets, easy);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -316,7 +289,6 @@ void cfo_http_start(cfo_http_t *http, cfo_call_t *call)
     CURL *easy = cfo_http_handle(http);
 
     call->http = http;
-    call->easy = easy;
     call->transfer.ended = ended;
     if (easy) {
         set_tls_and_proxy(http, easy);

@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -676,29 +677,30 @@ def test_it_ends_with_its_stdin(api, issuer, tmp_path, how):
     assert code == 0 and took < 0.2
 
 
-def test_it_ends_when_its_parent_dies(api, tmp_path):
+def test_it_ends_when_its_parent_dies(tmp_path):
+    """Its stdin stays open meanwhile: the test itself holds the other end."""
+    (tmp_path / "token").write_text("token")
+    ours_in, its_out = os.pipe()
+    its_in, ours_out = os.pipe()
     script = """if 1:
-        import sys, time; sys.path[:0] = %r
-        from issuer_client import Issuer
-        issuer = Issuer(%r, "token")
-        issuer.ask("get", serial="1")
-        print(issuer.pid, flush=True)
+        import os, subprocess, time
+        fd = os.open(%r, os.O_RDONLY)
+        child = subprocess.Popen([%r, "--token-fd", str(fd)], pass_fds=[fd])
+        print(child.pid, file=open(%r, "w"), flush=True)
         time.sleep(60)
-        """ % (sys.path[:2], str(tmp_path))
-    read, write = os.pipe()
+        """ % (str(tmp_path / "token"), str(PROGRAM), str(tmp_path / "pid"))
     parent = subprocess.Popen(["/usr/bin/python3", "-c", script],
-                              stdout=subprocess.PIPE, pass_fds=[write])
-    pid = int(parent.stdout.readline())
+                              stdin=its_in, stdout=its_out)
+    os.close(its_out)
+    os.close(its_in)
+    os.write(ours_out, b'{"id":1,"op":"get","serial":"1"}\n')
+    assert b"set up" in os.read(ours_in, 10000)
     parent.kill()
     parent.wait()
-    parent.stdout.close()
-    os.close(read)
-    os.close(write)
-    end = time.monotonic() + 2
-    while os.path.exists("/proc/%d" % pid) \
-            and status_of(pid)["State"][0] != "Z":
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    ready, _, _ = select.select([ours_in], [], [], 2)
+    assert ready and os.read(ours_in, 1) == b""
+    os.close(ours_in)
+    os.close(ours_out)
 
 
 # ---- lines
