@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,6 +74,7 @@ static int shut_in(pid_t parent)
     const struct rlimit nothing = {0, 0};
 
     setpgid(0, 0);
+    umask(022); /* takes nothing from the modes that the store gives */
     reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     setrlimit(RLIMIT_CORE, &nothing);

@@ -141,12 +141,13 @@ def test_the_renew_marker_forces_one(keeper, api):
     assert len(api.issued()) == 2
 
 
-def test_modes_whatever_the_umask(keeper):
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_modes_whatever_the_umask(keeper, umask):
     target_cert = keeper.folder / "t.pem"
     target_key = keeper.folder / "t.key"
     keeper.run([item("a.example.com",
                      targets=[target(target_cert, target_key)])],
-               umask=0)
+               umask=umask)
     at = keeper.dir("a.example.com")
     assert mode(keeper.store) == 0o755
     assert mode(at) == 0o700
@@ -758,6 +759,7 @@ def script(keeper, text):
     ("echo Syntax OK", 0, "printed no hash: Syntax OK"),
     ("kill -9 $$", 0, "was killed"),
     ("sleep 30 & echo cforigin-tree-hash: abc2", 1, "abc2"),
+    ("echo cforigin-tree-hash: abc3; exec >&- 2>&-; sleep 0.3", 1, "abc3"),
     ("pwd; env; exit 3", 0, "MARK=1"),
 ])
 def test_reload_check(keeper, monkeypatch, text, ok, message):
