@@ -72,10 +72,6 @@ void cfo_http_start(cfo_http_t *http, cfo_call_t *call);
 /** Put a handle of another kind on the same wheel. 0 when libcurl refuses. */
 int cfo_http_add(cfo_http_t *http, CURL *easy, cfo_transfer_t *transfer);
 
-/** An easy handle, fresh or as good as fresh; give it back in `ended`. */
-CURL *cfo_http_handle(cfo_http_t *http);
-void cfo_http_give_back(cfo_http_t *http, CURL *easy);
-
 /** Move everything on, and call `done` for what ended. */
 void cfo_http_work(cfo_http_t *http);
 

@@ -92,12 +92,13 @@ cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
     return http;
 }
 
-CURL *cfo_http_handle(cfo_http_t *http)
+/* An easy handle, fresh or as good as fresh. */
+static CURL *take_handle(cfo_http_t *http)
 {
     return http->spares ? http->spare[--http->spares] : curl_easy_init();
 }
 
-void cfo_http_give_back(cfo_http_t *http, CURL *easy)
+static void give_back(cfo_http_t *http, CURL *easy)
 {
     if (http->spares < SPARE_HANDLES) {
         curl_easy_reset(easy);
@@ -222,7 +223,7 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
                       code == CURLE_URL_MALFORMAT ||
                       code == CURLE_OUT_OF_MEMORY || code == CURLE_FAILED_INIT;
     }
-    cfo_http_give_back(http, easy);
+    give_back(http, easy);
     reply = call->reply;
     call->done(call); /* the call may be gone with its pool after this */
     free(reply);
@@ -286,7 +287,7 @@ int cfo_http_add(cfo_http_t *http, CURL *easy, cfo_transfer_t *transfer)
 
 void cfo_http_start(cfo_http_t *http, cfo_call_t *call)
 {
-    CURL *easy = cfo_http_handle(http);
+    CURL *easy = take_handle(http);
 
     call->http = http;
     call->transfer.ended = ended;
