@@ -299,8 +299,9 @@ void cfo_background_tick(cfo_generation_t *gen)
         look_around(gen, now);
         start_round(gen, now);
     }
+    /* Not the `now` from above: a test that was read since is later. */
     if (!cfo_keeper_is_running(gen->retained))
-        cfo_reload_consider(gen, now);
+        cfo_reload_consider(gen, apr_time_now());
     cfo_status_publish(gen);
 }
 
