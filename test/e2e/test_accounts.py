@@ -63,8 +63,9 @@ def test_the_accounts_state_stands_in_the_store_by_path_not_by_token(
         httpd, cloudflare):
     two_accounts(httpd, cloudflare)
     httpd.start()
-    names = sorted(p.name for p in (httpd.store / "accounts").iterdir())
-    assert len(names) == 2
-    for path in (httpd.store / "accounts").iterdir():
+    accounts = httpd.store / "accounts"
+    waiting.until(lambda: len(list(accounts.glob("*.json"))) == 2,
+                  "both accounts' files", 5)
+    for path in accounts.glob("*.json"):
         assert path.stat().st_mode & 0o777 == 0o600
         assert cloudflare.token not in path.read_text()

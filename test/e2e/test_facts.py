@@ -63,8 +63,8 @@ def test_b02_a_half_done_edit_is_not_loaded_by_our_own_restart(
         assert httpd.generations() == 1
         assert httpd.is_running()
         httpd.lines = good
-    httpd.configure()
-    httpd.await_certificate("a.example.com", 60)
+    httpd.graceful()
+    assert serves(httpd)
 
 
 @every_mpm
@@ -165,6 +165,7 @@ def test_b06_a_switch_of_current_while_a_reload_reads_ends_nothing(
 
     httpd.forget_vhosts()
     httpd.managed(*names)
+    httpd.tolerate("cforigin:warn.*a reload is wanted")
     switcher = threading.Thread(target=switch)
     switcher.start()
     try:
