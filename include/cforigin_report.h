@@ -26,7 +26,7 @@ typedef struct cfo_journal_t {
     const char *event; /* "asked", "answered", "installed", "refused", "lost",
                         * "found", "adopted", "failed" */
     const cfo_wanted_t *wanted;
-    const char *reason;  /* or NULL, as all that follow */
+    const char *reason; /* or NULL, as all that follow */
     const char *serial;
     const char *ray;
     const char *message;

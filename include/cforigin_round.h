@@ -44,7 +44,7 @@ typedef struct cfo_keeper_t {
     long moved; /* when something last did, cfo_child_clock */
     int targets_told;
     struct apr_hash_t *told; /* task.c: how often a failure was logged */
-    const volatile int *stop;
+    volatile int *stop;      /* set by a signal: end now */
 } cfo_keeper_t;
 
 /** One account and what waits for it. */
@@ -122,7 +122,7 @@ typedef struct cfo_task_t {
 
 /** @return 1 when the round came to its end, 0 when it was ended */
 int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
-                  const volatile int *stop);
+                  volatile int *stop);
 
 /* task.c */
 

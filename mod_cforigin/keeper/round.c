@@ -36,8 +36,7 @@ static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
     if (result.kind != CFO_OK)
         return result;
     rv = cfo_store_lock(keeper->pool, round->store,
-                        apr_time_now() + round->lock_wait,
-                        (volatile int *)(apr_uintptr_t)keeper->stop, lock);
+                        apr_time_now() + round->lock_wait, keeper->stop, lock);
     if (rv == APR_SUCCESS)
         return cfo_result_ok();
     if (APR_STATUS_IS_TIMEUP(rv))
@@ -234,7 +233,7 @@ static int do_items(cfo_keeper_t *keeper)
 }
 
 int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
-                  const volatile int *stop)
+                  volatile int *stop)
 {
     cfo_event_t done = {.kind = CFO_EVENT_DONE};
     cfo_keeper_t keeper = {.pool = p, .round = round, .stop = stop};

@@ -77,14 +77,20 @@ static cfo_level_t level_of_failure(cfo_keeper_t *keeper, const char *sentence)
     return ++*times > TOLD_MAX ? CFO_LEVEL_DEBUG : CFO_LEVEL_ERROR;
 }
 
+/* What doesn't pass by itself, and doesn't name its remedy in its own words
+ * as local failures do, is told with what to do about it. */
 static void log_failure(cfo_keeper_t *keeper, const char *label,
                         const cfo_attempt_t *attempt, apr_pool_t *p)
 {
-    const char *sentence = cfo_result_sentence(p, &attempt->last_error);
+    const cfo_result_t *error = &attempt->last_error;
+    const char *sentence = cfo_result_sentence(p, error);
+    int passes = error->kind == CFO_TRANSIENT || error->kind == CFO_LOCAL ||
+                 error->kind == CFO_RATE_LIMITED;
 
     cfo_report_log(keeper->report, level_of_failure(keeper, sentence),
-                   "%s: %s; next try %s", label, sentence,
-                   cfo_time_word(p, attempt->next_try));
+                   "%s: %s; next try %s%s%s", label, sentence,
+                   cfo_time_word(p, attempt->next_try), passes ? "" : ". ",
+                   passes ? "" : cfo_result_advice(error));
 }
 
 /* --- beginning and end --- */

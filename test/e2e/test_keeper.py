@@ -157,7 +157,7 @@ def test_modes_whatever_the_umask(keeper, umask):
     assert mode(target_cert) == 0o644
 
 
-# -- the named checks ----------------------------------------------------------
+# -- the named checks ---------------------------------------------------------
 
 @pytest.mark.parametrize("word, flaw", [
     ("parse", "garbage"), ("parse", "two-pems"),
@@ -184,7 +184,7 @@ def test_a_failed_check_leaves_the_live_pair(keeper, api):
     assert keeper.serial("a.example.com") == serial
 
 
-# -- refusals -------------------------------------------------------------------
+# -- refusals -----------------------------------------------------------------
 
 def test_a_refusal_keeps_the_key_for_the_next_try(keeper, api):
     api.faults({"match": {"op": "create", "nth": 1},
@@ -194,6 +194,9 @@ def test_a_refusal_keeps_the_key_for_the_next_try(keeper, api):
     error = done.failure("a.example.com")
     assert (error["kind"], error["code"], error["http"]) \
         == ("permanent", 1010, 400)
+    line, = [text for text in done.logs("error")
+             if text.startswith("a.example.com (origin-ecc): 1010")]
+    assert "Check that the hostname's zone" in line
     assert "CFOriginTokenFile" in done.failure("b.example.com")["message"]
     intent = json.loads((keeper.dir("a.example.com") / "pending"
                          / "intent.json").read_text())
@@ -262,7 +265,7 @@ def test_a_success_is_noted_for_the_account(keeper):
     assert json.loads(path.read_text())["last_success"]
 
 
-# -- token files, programs and other surroundings -------------------------------
+# -- token files, programs and other surroundings -----------------------------
 
 def make_missing(path):
     path.unlink()
@@ -421,7 +424,7 @@ def test_waits_for_the_lock(keeper):
     assert round_.wait().of("installed")
 
 
-# -- lost answers ------------------------------------------------------------------
+# -- lost answers -------------------------------------------------------------
 
 LOST = {"match": {"op": "create", "nth": 1}, "do": {"close": "after"}}
 
@@ -582,7 +585,7 @@ def test_pending_of_something_else_is_dropped(keeper, api, other):
     assert len(csrs) == 2
 
 
-# -- ends ------------------------------------------------------------------------
+# -- ends ---------------------------------------------------------------------
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_while_the_api_hangs(keeper, api, number):
@@ -691,7 +694,7 @@ def test_a_round_in_which_nothing_moves_ends(keeper, monkeypatch):
     assert all(json.loads(path.read_text())["asked"] for path in intents)
 
 
-# -- targets -----------------------------------------------------------------------
+# -- targets ------------------------------------------------------------------
 
 def test_targets_are_written_and_repaired(keeper, api):
     cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
@@ -745,7 +748,7 @@ def test_a_pair_made_by_hand_is_adopted(keeper, api, tmp_path_factory):
     assert len(api.calls()) == calls
 
 
-# -- the reload check -----------------------------------------------------------------
+# -- the reload check ---------------------------------------------------------
 
 def script(keeper, text):
     path = keeper.folder / "httpd"
@@ -795,7 +798,7 @@ def test_a_signal_ends_the_reload_check(keeper):
     assert not is_alive(pid)
 
 
-# -- size ---------------------------------------------------------------------------
+# -- size ---------------------------------------------------------------------
 
 def test_requests_in_flight_are_bounded(keeper, api):
     api.settings(latency=100)
