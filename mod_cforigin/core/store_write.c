@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <apr_file_info.h>
 #include <apr_strings.h>
 
 #include "store_files.h"
@@ -214,8 +213,7 @@ cfo_result_t cfo_store_journal(apr_pool_t *p, const char *store,
     ssize_t len, written;
     int fd, err = 0;
 
-    fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
-              MODE_SECRET);
+    fd = cfo_disk_open(path, O_APPEND);
     if (fd < 0) {
         return cfo_disk_fault(p, "open", path, errno);
     }

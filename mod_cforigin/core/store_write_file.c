@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,6 +143,18 @@ static int write_all(int fd, const char *data, apr_size_t len)
         len -= (apr_size_t)n;
     }
     return 0;
+}
+
+int cfo_disk_open(const char *path, int flags)
+{
+    int fd =
+        open(path, flags | O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0600) != 0600) {
+        fchmod(fd, 0600); /* a mode that stays odd is seen at the next open */
+    }
+    return fd;
 }
 
 /* The owner before the mode: a group must not see a key through the mode of

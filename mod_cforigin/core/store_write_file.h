@@ -42,6 +42,10 @@ cfo_pem_t cfo_disk_blocks(apr_pool_t *p, const cfo_pem_t *text, int keys);
 /** fsync a directory. */
 cfo_result_t cfo_disk_sync(apr_pool_t *p, const char *dir);
 
+/** Open a file that stays, made if need be; 0600 whatever the umask.
+ * @return the descriptor, or -1 with errno */
+int cfo_disk_open(const char *path, int flags);
+
 /** Whom a new file belongs to. */
 typedef struct cfo_disk_owner_t {
     mode_t mode;

@@ -13,7 +13,6 @@
  * `.current.next` says that 4 and 5 are still to be done. Keeper only.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

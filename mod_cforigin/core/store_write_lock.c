@@ -47,7 +47,7 @@ static int open_and_try(const char *path, int *fd)
 {
     int err;
 
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    *fd = cfo_disk_open(path, 0);
     if (*fd < 0) {
         return errno;
     }

@@ -184,7 +184,7 @@ static int install(const ms_pair_t *pair, const char *serial)
 
 static void modes_whatever_the_umask(void **state)
 {
-    static const mode_t masks[] = {0, 022, 077, 0177};
+    static const mode_t masks[] = {0, 022, 077, 0177, 0777};
     static const struct {
         const char *path;
         int mode;
