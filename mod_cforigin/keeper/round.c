@@ -160,7 +160,7 @@ static int move(cfo_keeper_t *keeper, struct pollfd *fds)
     at[keeper->ndesks] = n;
     if (poll(fds, (nfds_t)n, POLL_MS) < 0)
         return errno == EINTR;
-    if (!cfo_report_write(keeper->report, fds[1].revents))
+    if (*keeper->stop || !cfo_report_write(keeper->report, fds[1].revents))
         return 0;
     if (fds[0].revents)
         cfo_workers_events(keeper->workers);

@@ -175,6 +175,10 @@ static void settled(void *baton)
 static void fail(cfo_task_t *task, const cfo_result_t *result,
                  cfo_pending_end_t pending_end)
 {
+    /* To be ended is no failure: a signal to our group may have reached the
+     * issuer first. The loop looks at `stop` next, and the process ends. */
+    if (*task->keeper->stop)
+        return;
     leave_ahead(task);
     task->pending_end = pending_end;
     task->attempt =

@@ -603,6 +603,22 @@ def test_a_signal_ends_it_while_the_api_hangs(keeper, api, number):
     assert not any(is_alive(pid) for pid in issuers)
 
 
+def test_a_signal_to_the_group_is_no_failure(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    for n in range(8):
+        before = api.counts()["create"]
+        round_ = keeper.start([item(f"n{n}.example.com")])
+        api.wait(lambda counts: counts["create"] == before + 1)
+        issuer, = round_.issuers()
+        os.kill(issuer, signal.SIGTERM)  # the worst order of killpg
+        os.kill(round_.process.pid, signal.SIGTERM)
+        done = round_.wait(5)
+        assert done.code == 1 and not done.of("failed")
+        assert not is_alive(issuer)
+        assert not (keeper.dir(f"n{n}.example.com")
+                    / "attempt.json").exists()
+
+
 def test_a_frozen_issuer_does_not_hold_up_the_end(keeper, api):
     api.faults({"match": {"op": "create"}, "do": {"hang": True}})
     round_ = keeper.start([item("a.example.com")])
