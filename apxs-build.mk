@@ -146,7 +146,7 @@ $(BUILD)/unit/%: $(BUILD)/obj/test/unit/%.o $(UNITOBJ)
 JOBS   ?= auto
 
 check: all $(UNIT)
-	@BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
+	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
 	    $(UNIT)
 
 # The same with the address and undefined-behaviour sanitizers.
@@ -160,7 +160,7 @@ asan:
 
 # Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
 demo: all
-	@BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
+	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
 
 deps:
 	@echo "everything that building and testing need is installed"

@@ -20,8 +20,7 @@ import waiting
 from errorlog import ErrorLog
 
 TOP = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CFORIGIN_BUILD")
-             or os.environ.get("BUILD") or "build")
+BUILD = Path(os.environ.get("CFORIGIN_BUILD", "build"))
 if not BUILD.is_absolute():
     BUILD = TOP / BUILD
 APXS = os.environ.get("APXS") or next(
