@@ -610,8 +610,7 @@ def test_a_signal_to_the_group_is_no_failure(keeper, api):
         round_ = keeper.start([item(f"n{n}.example.com")])
         api.wait(lambda counts: counts["create"] == before + 1)
         issuer, = round_.issuers()
-        os.kill(issuer, signal.SIGTERM)  # the worst order of killpg
-        os.kill(round_.process.pid, signal.SIGTERM)
+        os.killpg(round_.process.pid, signal.SIGTERM)
         done = round_.wait(5)
         assert done.code == 1 and not done.of("failed")
         assert not is_alive(issuer)
