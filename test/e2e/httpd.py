@@ -246,7 +246,7 @@ class Httpd:
         done = self.launch()
         assert done.returncode == 0, (done.stderr, self.log.lines())
         waiting.until(lambda: self.generations() > before and self.pid,
-                      f"start of httpd {self.log.lines()[-5:]}", seconds)
+                      lambda: self.story("start of httpd"), seconds)
 
     @property
     def pid(self):
@@ -265,11 +265,11 @@ class Httpd:
         before = self.generations()
         self.signal(signal.SIGUSR1)
         waiting.until(lambda: self.generations() > before,
-                      f"reload of httpd {self.log.lines()[-5:]}", seconds)
+                      lambda: self.story("reload of httpd"), seconds)
 
     def await_generations(self, number, seconds=30):
         waiting.until(lambda: self.generations() >= number,
-                      f"generation {number}: {self.log.lines()[-8:]}", seconds)
+                      lambda: self.story(f"generation {number}"), seconds)
 
     def restart(self):
         self.stop()
@@ -277,15 +277,16 @@ class Httpd:
 
     def stop(self, seconds=10):
         """Stop and wait until nothing of this server is left."""
-        pid = self.pid
-        if pid is not None and procs.Process(pid).is_alive():
-            os.kill(pid, signal.SIGTERM)
-        waiting.until(lambda: not self.processes(),
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+        waiting.until(lambda: not self.processes(), lambda:
                       f"stop of httpd, left: {self.processes_text()}", seconds)
 
     def is_running(self):
+        """A pid file may be a dead server's, and the number another's by
+        now."""
         pid = self.pid
-        return pid is not None and procs.Process(pid).is_alive()
+        return any(process.pid == pid for process in self.processes())
 
     def processes(self):
         return procs.of(str(self.root))
@@ -318,6 +319,10 @@ class Httpd:
     def issuers(self):
         return self.programs("cforigin-issuer")
 
+    def story(self, what):
+        """For a message: what was waited for, and the log's last words."""
+        return "\n".join([what] + self.log.lines()[-8:])
+
     # -- looking ------------------------------------------------------------
 
     def get(self, name, **kwargs):
@@ -333,8 +338,7 @@ class Httpd:
                 return None
             return answer if answer.status == 200 else None
         return waiting.until(
-            look, f"certificate of {name} {self.log.lines()[-8:]}", seconds,
-            step=0.1)
+            look, lambda: self.story(f"certificate of {name}"), seconds, 0.1)
 
     def folder(self, name, request_type="origin-ecc"):
         return self.store / "certs" / name.replace("*", "_") / request_type

@@ -17,7 +17,7 @@ every_mpm = pytest.mark.parametrize("mpm", MPMS)
 def gone_within(httpd, seconds):
     began = time.monotonic()
     waiting.until(lambda: not httpd.processes(),
-                  f"left: {httpd.processes_text()}", 15)
+                  lambda: f"left: {httpd.processes_text()}", 15)
     took = time.monotonic() - began
     assert took < seconds * waiting.PATIENCE, f"took {took:.1f} s"
 

@@ -13,12 +13,14 @@ class TimedOut(AssertionError):
 
 
 def until(look, what, seconds=10.0, step=0.02):
-    """Look until it is truthy and return that; fail when time is up."""
+    """Look until it is truthy and return that; fail when time is up. `what`
+    may be a function, which is asked at the end."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise TimedOut(f"{what}: not within {seconds * PATIENCE:g} s")
+            raise TimedOut(f"{what() if callable(what) else what}: "
+                           f"not within {seconds * PATIENCE:g} s")
         time.sleep(step)
