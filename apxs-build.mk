@@ -106,8 +106,8 @@ ISSUER   := $(wildcard mod_cforigin/issuer/*.c)
 ROOM      = mod_cforigin/core
 # The parent never writes the store; the issuer shares only words, results
 # and the wire with the others.
-MODULECORE := $(filter-out $(ROOM)/store_write%,$(CORE))
-ISSUERCORE := $(ROOM)/words.c $(ROOM)/result.c $(ROOM)/wire.c
+MODULECORE := $(filter-out $(ROOM)/store_write% $(ROOM)/wire.c,$(CORE))
+ISSUERCORE := $(addprefix $(ROOM)/,words.c result.c lines.c wire.c)
 SANITIZED  := $(if $(findstring -fsanitize,$(CFLAGS)),test/sanitizer_options.c)
 
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer

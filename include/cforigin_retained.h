@@ -6,13 +6,13 @@
  *
  * It lives on the process's pool and is found by a versioned key, since the
  * module is unloaded and loaded again at each reload, perhaps as another
- * build: nothing here may point into the module's code or its data.
+ * build: nothing here may point into the module's code or its data, and no
+ * pool here may have a clean-up of the module's.
  */
 #ifndef CFORIGIN_RETAINED_H
 #define CFORIGIN_RETAINED_H
 
 #include "cforigin_round_wire.h"
-#include "cforigin_wire.h"
 
 #include <httpd.h>
 #include <sys/types.h>
@@ -23,8 +23,9 @@ typedef struct cfo_retained_t {
     /* A keeper that runs; pid 0: none. */
     pid_t keeper_pid;
     int keeper_fd;               /* read end of its stdout, -1 none */
-    apr_pool_t *keeper_pool;     /* of the line buffer; gone with the keeper */
-    cfo_lines_t *keeper_lines;
+    char *keeper_rest;           /* the begin of a line whose end has not
+                                  * come yet: malloc'd, no pool's clean-up */
+    apr_size_t keeper_rest_len;
     int keeper_checks;           /* it only tests the configuration */
     int keeper_said_done;
     apr_time_t keeper_started;

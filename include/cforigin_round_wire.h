@@ -36,7 +36,6 @@ typedef struct cfo_round_t {
     int max_concurrent;
     int uid, gid;             /* whom the issuer becomes; -1: stay */
     apr_interval_time_t lock_wait; /* how long to try for the store's lock */
-    int wait_reload;          /* 1: a start waits; say the rest at the end */
     const apr_array_header_t *reload_argv; /* const char *: run this after an
                                * install (or always, without items) and tell
                                * what it printed; NULL: never */

@@ -30,8 +30,8 @@ typedef struct cfo_standing_t {
     apr_pool_t *attempt_pool;
     int failures;            /* the count that a failure now adds to */
     apr_time_t due_at;       /* when to try; only while action is not keep */
+    int repair;              /* valid, but its files differ from it */
     int trying;              /* a keeper has it in hand */
-    int settled;             /* … and has told how it ended */
     int asked;               /* mod_ssl asked for it this generation */
     const char *served_cert; /* what it was given, NULL: nothing */
     const char *served_key;

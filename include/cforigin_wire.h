@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * JSON Lines between keeper and issuer: one request a line, one answer a
- * line, in any order, matched by id; and the two buffers that let both ends
- * live without ever waiting for each other. Shared by keeper and issuer, so
- * nothing here knows the store, OpenSSL or httpd.
+ * line, in any order, matched by id. Shared by keeper and issuer, so nothing
+ * here knows the store, OpenSSL or httpd.
  *
  * A line that can't be read is a state, never an abort: the peer is a program
  * of ours, but the text in it may come from a stranger.
@@ -11,35 +10,8 @@
 #ifndef CFORIGIN_WIRE_H
 #define CFORIGIN_WIRE_H
 
-#include "cforigin.h"
+#include "cforigin_lines.h"
 #include "cforigin_result.h"
-
-/** Bytes in, lines out. */
-typedef struct cfo_lines_t cfo_lines_t;
-
-/** @param max the longest line that is taken, in bytes */
-cfo_lines_t *cfo_lines_make(apr_pool_t *p, apr_size_t max);
-
-/** Read what fd has (non-blocking or not: one read).
- * @return APR_SUCCESS, APR_EAGAIN, APR_EOF, APR_ENOSPC for a line over max
- * (it is skipped, reading may go on), or the system's error */
-apr_status_t cfo_lines_read(cfo_lines_t *lines, int fd);
-
-/** The next whole line without its newline, or NULL. Valid until the next
- * call of read or next. At APR_EOF an unfinished line is not given. */
-char *cfo_lines_next(cfo_lines_t *lines);
-
-/** Lines queued for a descriptor that may not take them at once. */
-typedef struct cfo_queue_t cfo_queue_t;
-cfo_queue_t *cfo_queue_make(apr_pool_t *p);
-
-/** Append a line (without newline); copied. */
-void cfo_queue_put(cfo_queue_t *queue, const char *line);
-
-/** Write what fd takes. APR_SUCCESS: empty now; APR_EAGAIN: more to come;
- * otherwise the system's error (EPIPE: the reader is gone). */
-apr_status_t cfo_queue_write(cfo_queue_t *queue, int fd);
-int cfo_queue_is_empty(const cfo_queue_t *queue);
 
 /* What keeper and issuer say to each other. */
 

@@ -43,7 +43,8 @@ static void settle(cfo_generation_t *gen, cfo_standing_t *st,
                    const cfo_event_t *event)
 {
     st->trying = 0;
-    st->settled = 1;
+    st->repair = 0; /* once a generation: a place that can't be written is
+                     * told, not tried at every tick */
     if (event->kind == CFO_EVENT_FAILED) {
         cfo_standing_failed(gen, st, &event->attempt);
         return;

@@ -86,7 +86,6 @@ static void add_item(cfo_round_t *round, cfo_standing_t *st, apr_pool_t *ptemp)
     item->failures = st->failures;
     APR_ARRAY_PUSH(round->items, cfo_item_t *) = item;
     st->trying = 1;
-    st->settled = 0;
 }
 
 cfo_round_t *cfo_errand_round(cfo_generation_t *gen, apr_time_t now,

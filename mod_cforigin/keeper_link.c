@@ -3,6 +3,7 @@
  * the events mean. What it needs in the next generation is in the retained
  * record: a pid, a descriptor, a line buffer. */
 #include "cforigin_keeper_link.h"
+#include "cforigin_lines.h"
 
 #include <apr_portable.h>
 #include <apr_thread_proc.h>
@@ -11,6 +12,7 @@
 #include <mpm_common.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -180,8 +182,6 @@ const char *cfo_keeper_start(cfo_generation_t *gen, const cfo_round_t *round,
     r->keeper_checks = checks;
     r->keeper_said_done = 0;
     r->keeper_started = apr_time_now();
-    apr_pool_create(&r->keeper_pool, r->process_pool);
-    r->keeper_lines = cfo_lines_make(r->keeper_pool, LINE_MAX_BYTES);
     watch(gen);
     return NULL;
 }
@@ -205,39 +205,58 @@ static void tell(cfo_generation_t *gen, const char *line,
     on_event(gen, event);
 }
 
+/* Keep the begin of a line until its end comes, perhaps in the next
+ * generation: plain memory, since a pool's clean-up would be code of ours. */
+static void keep_rest(cfo_retained_t *r, const cfo_lines_t *lines)
+{
+    apr_size_t len;
+    const char *rest = cfo_lines_rest(lines, &len);
+
+    free(r->keeper_rest);
+    r->keeper_rest = len ? malloc(len) : NULL;
+    r->keeper_rest_len = r->keeper_rest ? len : 0;
+    if (r->keeper_rest)
+        memcpy(r->keeper_rest, rest, len);
+}
+
 static void forget(cfo_retained_t *r)
 {
     close(r->keeper_fd);
     r->keeper_fd = -1;
-    apr_pool_destroy(r->keeper_pool);
-    r->keeper_pool = NULL;
-    r->keeper_lines = NULL;
+    free(r->keeper_rest);
+    r->keeper_rest = NULL;
+    r->keeper_rest_len = 0;
     r->keeper_ended = apr_time_now();
 }
 
 int cfo_keeper_read(cfo_generation_t *gen, cfo_keeper_event_fn *on_event)
 {
     cfo_retained_t *r = gen->retained;
+    apr_pool_t *pool, *ptemp;
+    cfo_lines_t *lines;
     apr_status_t rv;
-    apr_pool_t *ptemp;
 
     if (r->keeper_fd < 0)
         return 0;
-    apr_pool_create(&ptemp, gen->pool);
+    apr_pool_create(&pool, gen->pool);
+    apr_pool_create(&ptemp, pool);
+    lines = cfo_lines_make(pool, LINE_MAX_BYTES);
+    (void)cfo_lines_put(lines, r->keeper_rest, r->keeper_rest_len);
     do {
         char *line;
 
-        rv = cfo_lines_read(r->keeper_lines, r->keeper_fd);
-        while ((line = cfo_lines_next(r->keeper_lines)) != NULL) {
+        rv = cfo_lines_read(lines, r->keeper_fd);
+        while ((line = cfo_lines_next(lines)) != NULL) {
             tell(gen, line, on_event, ptemp);
             apr_pool_clear(ptemp);
         }
     } while (rv == APR_SUCCESS || rv == APR_ENOSPC || APR_STATUS_IS_EINTR(rv));
-    apr_pool_destroy(ptemp);
     if (APR_STATUS_IS_EAGAIN(rv))
-        return 0;
-    forget(r);
-    return 1;
+        keep_rest(r, lines);
+    else
+        forget(r);
+    apr_pool_destroy(pool);
+    return !APR_STATUS_IS_EAGAIN(rv);
 }
 
 int cfo_keeper_wait(const cfo_retained_t *r, apr_interval_time_t patience)

@@ -14,7 +14,6 @@
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 {
     apr_pool_create(pool, parent);
-    apr_pool_tag(*pool, "cforigin_retained");
     return apr_hash_make(*pool);
 }
 

@@ -103,6 +103,35 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
     return NULL;
 }
 
+/* A file that lost or changed what was written there, by an editor or a
+ * crash. Told apart from a target that holds something newer: that is
+ * adopted. */
+static int differs(cfo_generation_t *gen, const cfo_standing_t *st,
+                   const cfo_target_t *target)
+{
+    const cfo_target_look_t *look =
+        cfo_target_look(gen->looker, target->certificate);
+
+    return look->class != CFO_TARGET_ORIGIN ||
+           strcmp(look->facts->sha256, st->entry->stored.facts->sha256) ||
+           !cfo_target_pair_matches(target->certificate, target->key,
+                                    st->pool);
+}
+
+static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st)
+{
+    int i;
+
+    if (st->decision.action != CFO_KEEP || st->entry->stored.facts == NULL)
+        return 0;
+    for (i = 0; st->wanted->targets && i < st->wanted->targets->nelts; i++) {
+        if (differs(gen, st,
+                    &APR_ARRAY_IDX(st->wanted->targets, i, cfo_target_t)))
+            return 1;
+    }
+    return 0;
+}
+
 static void remember_attempt(cfo_standing_t *st, cfo_generation_t *gen,
                              const cfo_attempt_t *attempt)
 {
@@ -223,6 +252,7 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
         cfo_standing_t *st = &gen->standings[i];
 
         cfo_standing_look(gen, st, cause, now);
+        st->repair = needs_repair(gen, st);
         cfo_retained_know(pool, known, st->entry);
         if (st->other)
             cfo_retained_know(pool, known, st->other);

@@ -125,7 +125,6 @@ static json_t *round_json(const cfo_round_t *round)
     cfo_json_put_number(json, "uid", round->uid);
     cfo_json_put_number(json, "gid", round->gid);
     cfo_json_put_number(json, "lock_wait", round->lock_wait);
-    cfo_json_put_number(json, "wait_reload", round->wait_reload);
     put_texts(json, "reload_argv", round->reload_argv);
     cfo_json_put_text(json, "reload_cwd", round->reload_cwd);
     put_texts(json, "notify_argv", round->notify_argv);
@@ -313,7 +312,6 @@ static cfo_round_t *read_round(reader_t *reader)
     round->uid = cfo_json_int(json, "uid", -1);
     round->gid = cfo_json_int(json, "gid", -1);
     round->lock_wait = cfo_json_number(json, "lock_wait", 0);
-    round->wait_reload = cfo_json_int(json, "wait_reload", 0);
     round->reload_argv = read_texts(reader, "reload_argv");
     if (round->reload_argv && round->reload_argv->nelts == 0)
         round->reload_argv = NULL;

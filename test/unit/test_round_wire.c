@@ -79,7 +79,6 @@ static cfo_round_t *full_round(void)
     round->uid = 33;
     round->gid = 34;
     round->lock_wait = 5 * SECOND;
-    round->wait_reload = 1;
     round->reload_argv = strings("/usr/sbin/httpd -t -f a\"b");
     round->reload_cwd = "/etc";
     round->notify_argv = strings("/bin/notify");
@@ -145,7 +144,6 @@ static void test_plan_round_trip(void **state)
     assert_int_equal(a->uid, b->uid);
     assert_int_equal(a->gid, b->gid);
     assert_true(a->lock_wait == b->lock_wait);
-    assert_int_equal(a->wait_reload, b->wait_reload);
     assert_string_equal(joined(a->reload_argv), joined(b->reload_argv));
     assert_string_equal(a->reload_cwd, b->reload_cwd);
     assert_string_equal(joined(a->notify_argv), joined(b->notify_argv));
