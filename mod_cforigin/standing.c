@@ -278,7 +278,7 @@ int cfo_standing_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
     /* What mod_ssl did not ask for is another module's by now. */
     if (gen->handed_over && !st->asked)
         return 0;
-    return st->decision.action != CFO_KEEP && !st->trying &&
+    return (st->decision.action != CFO_KEEP || st->repair) && !st->trying &&
            st->due_at <= now &&
            gen->accounts[st->wanted->account].paused_until <= now;
 }

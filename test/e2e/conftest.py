@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: a test Cloudflare for the worker, a real httpd for the test."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cloudflare as originca  # noqa: E402
+import waiting  # noqa: E402
 from httpd import Httpd  # noqa: E402
 
 MPMS = ["event", "worker", "prefork"]
+collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py"]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -64,6 +67,18 @@ def make_httpd(request, cloudflare, mpm):
             print("\n".join(server.log.lines()[-60:]))
         server.remove()
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def round_under_way(httpd, cloudflare):
+    """A server whose keeper and issuer wait for an API that hangs."""
+    cloudflare.hang()
+    httpd.server("CFOriginStartupWait 0")
+    httpd.managed("a.example.com")
+    httpd.start()
+    waiting.until(lambda: cloudflare.calls() and httpd.issuers,
+                  "a call that hangs", 8)
+    return httpd
 
 
 @pytest.fixture

@@ -301,11 +301,11 @@ class Httpd:
         return "; ".join(out)
 
     def programs(self, name):
-        """Running processes of one of our two programs."""
+        """Running processes of this server by their program's name."""
         found = []
         for process in self.processes():
             try:
-                if os.path.basename(process.exe).split(" ")[0] == name:
+                if process.name == name:
                     found.append(process)
             except OSError:
                 continue

@@ -6,7 +6,8 @@ import os
 
 
 class Process:
-    """One process, as /proc tells of it now."""
+    """One process, as /proc tells of it now. What environ, exe, descriptors
+    and memory are is root's alone to know of one that is not dumpable."""
 
     def __init__(self, pid):
         self.pid = pid
