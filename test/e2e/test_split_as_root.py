@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who, and what a process holds: as only root can see it, of programs
+that show themselves to nobody else. Not collected for an ordinary user."""
+
+import grp
+import os
+import pwd
+import subprocess
+
+import pytest
+
+import procs
+from httpd import whom
+from test_split import modes_with_umask
+
+
+def test_the_issuer_has_an_empty_environment(round_under_way):
+    (issuer,) = round_under_way.issuers
+    assert issuer.environ == []
+
+
+def test_the_issuer_holds_three_pipes_and_its_connections(round_under_way):
+    """No listener, no log, no store, no token file any more."""
+    (issuer,) = round_under_way.issuers
+    links = issuer.descriptors()
+    for number in (0, 1, 2):
+        assert links[number].startswith(("pipe:", "socket:", "/dev/null"))
+    for number, link in links.items():
+        assert link.startswith(("pipe:", "socket:", "anon_inode:",
+                                "/dev/null", "/dev/urandom")), (number, link)
+    assert "0A" not in issuer.connections()
+
+
+def test_the_keeper_and_the_parent_have_no_connection(round_under_way):
+    httpd = round_under_way
+    (keeper,) = httpd.keepers
+    assert keeper.connections() == []
+    assert set(procs.Process(httpd.pid).connections()) <= {"0A"}
+
+
+def test_nothing_secret_is_in_any_argv_or_environment(
+        round_under_way, cloudflare):
+    for process in round_under_way.processes():
+        assert not any(cloudflare.token in word for word in process.cmdline)
+        assert not any(cloudflare.token.encode() in word
+                       for word in process.environ)
+
+
+def test_the_tokens_text_is_in_the_issuers_memory_alone(
+        round_under_way, cloudflare):
+    """The canary is found where it has to be, or the search is blind."""
+    httpd = round_under_way
+    token = cloudflare.token.encode()
+    others = [p for p in httpd.processes()
+              if p.pid != httpd.issuers[0].pid]
+    assert len(others) >= 3
+    for process in others:
+        assert not process.memory_holds(token), process.cmdline
+    assert httpd.issuers[0].memory_holds(token)
+
+
+def test_the_issuer_runs_as_httpds_user_for_good(round_under_way):
+    (issuer,) = round_under_way.issuers
+    user = whom()
+    assert set(issuer.uids) == {pwd.getpwnam(user[0]).pw_uid}
+    assert set(issuer.gids) == {grp.getgrnam(user[1]).gr_gid}
+    assert issuer.status["Groups"].split() in ([], [str(issuer.gids[0])])
+    assert int(issuer.status["CapEff"], 16) == 0
+    assert int(issuer.status["CapPrm"], 16) == 0
+
+
+def test_the_worker_processes_cannot_read_a_key(httpd):
+    httpd.managed("a.example.com")
+    httpd.start()
+    key = httpd.live("a.example.com") / "key.pem"
+    assert key.stat().st_uid == os.geteuid()
+    assert key.parent.stat().st_mode & 0o077 == 0
+    denied = subprocess.run(["setpriv", "--reuid", whom()[0],
+                             "--clear-groups", "cat", str(key)],
+                            capture_output=True, check=False)
+    assert denied.returncode != 0
+
+
+def test_the_issuer_gains_nothing_and_dumps_nothing(round_under_way):
+    (issuer,) = round_under_way.issuers
+    assert issuer.status["NoNewPrivs"] == "1"
+    limits = issuer._read("limits").decode()
+    core = [line for line in limits.splitlines() if "core file" in line][0]
+    assert core.split()[4:6] == ["0", "0"]
+    # not dumpable: what /proc has of it belongs to root
+    assert os.stat(f"/proc/{issuer.pid}/environ").st_uid == 0
+
+
+@pytest.mark.parametrize("what", ["environ", "fd/0", "maps"])
+def test_the_issuer_shows_itself_to_root_alone(round_under_way, what):
+    """Not even to other processes of the user that it runs as."""
+    (issuer,) = round_under_way.issuers
+    path = f"/proc/{issuer.pid}/{what}"
+    denied = subprocess.run(
+        ["setpriv", "--reuid", str(issuer.uids[0]), "--regid",
+         str(issuer.gids[0]), "--clear-groups", "cat", path],
+        capture_output=True, check=False)
+    assert b"Permission denied" in denied.stderr
+
+
+def test_modes_do_not_depend_on_the_strangest_umask(httpd):
+    modes_with_umask(httpd, 0o777)
