@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Directives of others that this module listens to. httpd calls every module
+ * that names a directive: here only notes are taken, the owner still acts. */
+#include "directives_parts.h"
+
+/* Without mod_ssl nobody owns its directives, and our handler must not make
+ * httpd believe somebody does. */
+static const char *needs_mod_ssl(cmd_parms *cmd, const char *name)
+{
+    if (ap_find_linked_module("mod_ssl.c"))
+        return NULL;
+    return apr_psprintf(cmd->pool,
+                        "Invalid command '%s', perhaps misspelled or defined "
+                        "by a module not included in the server "
+                        "configuration (mod_ssl is not loaded)",
+                        name);
+}
+
+const char *cfo_note_ssl_engine(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *err = needs_mod_ssl(cmd, cmd->cmd->name);
+
+    (void)dir;
+    if (err == NULL)
+        cfo_directives_of(cmd->server)->ssl_engine =
+            !ap_cstr_casecmp(arg, "on");
+    return err;
+}
+
+const char *cfo_note_server_name(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    (void)arg;
+    cfo_directives_of(cmd->server)->own_name = 1;
+    return NULL;
+}
+
+static void note_line(cmd_parms *cmd, apr_array_header_t *lines,
+                      const char *arg, int renamed)
+{
+    cfo_ssl_line_t *line = apr_array_push(lines);
+    const char *path = ap_server_root_relative(cmd->pool, arg);
+
+    line->path = path ? path : arg;
+    line->where = cfo_where(cmd->pool, cmd->directive);
+    line->renamed = renamed;
+}
+
+const char *cfo_note_cert(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *err = needs_mod_ssl(cmd, cmd->cmd->name);
+
+    (void)dir;
+    if (err == NULL)
+        note_line(cmd, cfo_directives_of(cmd->server)->certs, arg, 0);
+    return err;
+}
+
+const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *err = needs_mod_ssl(cmd, cmd->cmd->name);
+
+    (void)dir;
+    if (err == NULL)
+        note_line(cmd, cfo_directives_of(cmd->server)->keys, arg, 0);
+    return err;
+}
+
+/* Lines that conftree.c renamed: here under the right server, macros and all.
+ * The node gets its name back, so mod_info shows what was written. */
+const char *cfo_take_cert(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    note_line(cmd, cfo_directives_of(cmd->server)->certs, arg, 1);
+    ((ap_directive_t *)cmd->directive)->directive = "SSLCertificateFile";
+    return NULL;
+}
+
+const char *cfo_take_key(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    note_line(cmd, cfo_directives_of(cmd->server)->keys, arg, 1);
+    ((ap_directive_t *)cmd->directive)->directive = "SSLCertificateKeyFile";
+    return NULL;
+}
