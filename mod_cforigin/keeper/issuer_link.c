@@ -83,13 +83,15 @@ static int open_token(apr_pool_t *p, const char *path, cfo_result_t *fault)
     return -1;
 }
 
-/* Only root can become somebody else. */
-static const char *const *issuer_argv(apr_pool_t *p, const cfo_round_t *round)
+/* Its whole path, so that a list of processes tells whose it is. Only root
+ * can become somebody else. */
+static const char *const *issuer_argv(apr_pool_t *p, const cfo_round_t *round,
+                                      const char *path)
 {
     const char **argv = apr_pcalloc(p, 8 * sizeof(*argv));
     int n = 0;
 
-    argv[n++] = "cforigin-issuer";
+    argv[n++] = path;
     argv[n++] = "--token-fd";
     argv[n++] = "3";
     if (geteuid() == 0 && round->uid >= 0) {
@@ -124,7 +126,7 @@ static int execute(cfo_issuer_t *issuer, const cfo_round_t *round, int token,
     cfo_child_t child = {.path = path, .envp = nothing, .cwd = "/"};
     int error;
 
-    child.argv = issuer_argv(issuer->pool, round);
+    child.argv = issuer_argv(issuer->pool, round, path);
     child.fds[0] = pipes->in[0];
     child.fds[1] = pipes->out[1];
     child.fds[2] = pipes->err[1];
