@@ -27,13 +27,15 @@ TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev apache2-utils openssl \
              $(if $(shell command -v node),,nodejs) \
              $(if $(shell command -v npm),,npm)
+FUZZPKGS  := clang libclang-rt-dev libssl-dev
 # .clang-format is judged by the version of Debian 12.
 TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14)
 
 GOALS     := $(or $(MAKECMDGOALS),all)
 NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
              $(if $(filter deps unit check asan,$(GOALS)),$(TESTPKGS)) \
-             $(if $(filter demo,$(GOALS)),$(DEMOPKGS))
+             $(if $(filter demo,$(GOALS)),$(DEMOPKGS)) \
+             $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS))
 MISSING   := $(strip $(if $(shell command -v dpkg-query),$(filter-out \
              $(shell dpkg-query -W -f '$${db:Status-Status}/$${Package} ' \
              $(NEED) 2>/dev/null | tr ' ' '\n' | sed -n 's,^installed/,,p'), \
@@ -158,6 +160,26 @@ asan:
 	CFORIGIN_PRELOAD=$(LIBASAN) CFORIGIN_PATIENCE=4 \
 	    $(MAKE) -f $(SELF) BUILD=$(BUILD)/asan CFLAGS='$(ASAN)' check
 
+# Each target of test/fuzz with libFuzzer for FUZZTIME seconds; FUZZ=wire
+# runs one. What is found anew stays in $(BUILD)/fuzz/found.
+FUZZTIME ?= 30
+FUZZ     ?= $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZING  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+            -fsanitize=fuzzer-no-link,address,undefined
+
+fuzz:
+	@$(MAKE) -f $(SELF) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZING)' \
+	    FUZZ='$(FUZZ)' FUZZTIME=$(FUZZTIME) fuzz-run
+
+fuzz-run: $(FUZZ:%=$(BUILD)/fuzz_%)
+	@set -e; for t in $(FUZZ); do \
+	    test/fuzz/run $(BUILD)/fuzz_$$t test/fuzz/corpus/$$t \
+	        $(BUILD)/found/$$t $(FUZZTIME); done
+
+$(BUILD)/fuzz_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(UNITOBJ)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
+
 # Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
 demo: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
@@ -211,6 +233,7 @@ help:
 	@echo "./apxs-build.mk check      all tests"
 	@echo "./apxs-build.mk unit       the unit tests alone"
 	@echo "./apxs-build.mk asan       all tests, with sanitizers"
+	@echo "./apxs-build.mk fuzz       each fuzz target for FUZZTIME=30 seconds"
 	@echo "./apxs-build.mk install    (as root; DESTDIR is honoured)"
 	@echo "./apxs-build.mk uninstall  leaves the store and your settings"
 	@echo "./apxs-build.mk deps       install what these need (Debian)"
@@ -219,6 +242,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check asan demo deps install uninstall help clean FORCE
+.PHONY: all unit check asan fuzz fuzz-run demo deps install uninstall help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
