@@ -24,6 +24,8 @@ typedef enum {
     CFO_LOCAL         /* this machine: store, token file, a program */
 } cfo_kind_t;
 
+#define CFO_KINDS (CFO_LOCAL + 1)
+
 typedef struct cfo_result_t {
     cfo_kind_t kind;
     int code;            /* Cloudflare's errors[0].code, 0 when there is none */

@@ -54,6 +54,9 @@ typedef struct cfo_retained_t {
     apr_pool_t *taken_pool;
     struct apr_hash_t *taken;
 
+    /* Requests to the API since the start, for the status. */
+    apr_uint64_t calls[CFO_CALL_OPS][CFO_KINDS];
+
     char cwd[4096];              /* before httpd detached; "" unknown */
 } cfo_retained_t;
 

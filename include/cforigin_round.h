@@ -155,8 +155,9 @@ void cfo_desk_open(cfo_desk_t *desk, cfo_keeper_t *keeper,
 /** 1 when the account can be asked now; else *why. Starts the issuer. */
 int cfo_desk_ready(cfo_desk_t *desk, apr_pool_t *p, cfo_result_t *why);
 
-/** An answer came: what it says of the whole account. */
-void cfo_desk_learn(cfo_desk_t *desk, const cfo_answer_t *answer);
+/** An answer came: what it says of the whole account, and how many requests
+ * to the API it took, which the parent counts. */
+void cfo_desk_learn(cfo_desk_t *desk, cfo_op_t op, const cfo_answer_t *answer);
 
 /** At the end: the issuer is let go, a success is noted. */
 void cfo_desk_close(cfo_desk_t *desk);

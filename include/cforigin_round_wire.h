@@ -62,6 +62,8 @@ typedef enum {
     CFO_EVENT_FAILED,       /* name, type, attempt */
     CFO_EVENT_ACCOUNT,      /* account, account_state */
     CFO_EVENT_RELOAD_CHECK, /* ok, message: the tree's hash, or why not */
+    CFO_EVENT_CALLS,        /* op, outcome, calls: requests to the API that
+                             * an answer took */
     CFO_EVENT_DONE          /* the round is over; nothing follows */
 } cfo_event_kind_t;
 
@@ -82,7 +84,17 @@ typedef struct cfo_event_t {
     const char *account;     /* account id */
     cfo_account_state_t account_state;
     int ok;
+    int op;                  /* cfo_call_op_word */
+    cfo_kind_t outcome;
+    int calls;
 } cfo_event_t;
+
+/** What is asked of the API, for counting: "create", "list", "get", "revoke",
+ * "zone"; the same words as the issuer's wire. */
+#define CFO_CALL_OPS 5
+const char *cfo_call_op_word(int op);
+/** Its place, or -1. */
+int cfo_call_op_find(const char *word);
 
 const char *cfo_event_write(apr_pool_t *p, const cfo_event_t *event);
 cfo_event_t *cfo_event_read(apr_pool_t *p, const char *line,

@@ -81,6 +81,10 @@ static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
     case CFO_EVENT_RELOAD_CHECK:
         cfo_reload_tested(gen, event->ok, event->message, apr_time_now());
         break;
+    case CFO_EVENT_CALLS:
+        gen->retained->calls[event->op][event->outcome] +=
+            (apr_uint64_t)event->calls;
+        break;
     case CFO_EVENT_DONE:
         break;
     }

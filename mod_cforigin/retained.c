@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Changes whenever the layout of anything kept here does. */
-#define LAYOUT "mod_cforigin:" CFO_VERSION ":2"
+#define LAYOUT "mod_cforigin:" CFO_VERSION ":3"
 
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 {

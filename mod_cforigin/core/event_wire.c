@@ -18,6 +18,7 @@ static const char *const event_words[] = {
     [CFO_EVENT_FAILED] = "failed",
     [CFO_EVENT_ACCOUNT] = "account",
     [CFO_EVENT_RELOAD_CHECK] = "reload-check",
+    [CFO_EVENT_CALLS] = "calls",
     [CFO_EVENT_DONE] = "done",
 };
 
@@ -26,6 +27,9 @@ static const char *const level_words[] = {
     [CFO_LEVEL_NOTICE] = "notice", [CFO_LEVEL_INFO] = "info",
     [CFO_LEVEL_DEBUG] = "debug",
 };
+
+static const char *const op_words[CFO_CALL_OPS] = {"create", "list", "get",
+                                                   "revoke", "zone"};
 
 #define COUNT(words) ((int)(sizeof(words) / sizeof(*(words))))
 
@@ -36,6 +40,16 @@ static int find_word(const char *const *words, int n, const char *word)
         if (strcmp(words[i], word) == 0)
             return i;
     return -1;
+}
+
+const char *cfo_call_op_word(int op)
+{
+    return op_words[op];
+}
+
+int cfo_call_op_find(const char *word)
+{
+    return find_word(op_words, CFO_CALL_OPS, word);
 }
 
 /* A next try must not come out earlier than it was, so its time, which is
@@ -156,6 +170,11 @@ const char *cfo_event_write(apr_pool_t *p, const cfo_event_t *event)
     }
     if (event->kind == CFO_EVENT_RELOAD_CHECK)
         cfo_json_put_number(json, "ok", event->ok);
+    if (event->kind == CFO_EVENT_CALLS) {
+        cfo_json_put_text(json, "op", op_words[event->op]);
+        cfo_json_put_text(json, "outcome", cfo_kind_word(event->outcome));
+        cfo_json_put_number(json, "calls", event->calls);
+    }
     return cfo_json_line(p, json);
 }
 
@@ -172,6 +191,8 @@ static const char *missing_field(const cfo_event_t *event)
         return event->name ? NULL : "name";
     case CFO_EVENT_ACCOUNT:
         return event->account ? NULL : "account";
+    case CFO_EVENT_CALLS:
+        return event->calls < 1 ? "calls" : event->op < 0 ? "op" : NULL;
     default:
         return NULL;
     }
@@ -183,6 +204,7 @@ static const char *read_words(const json_t *json, cfo_event_t *event)
         json_string_value(json_object_get(json, "request_type"));
     const char *reason = json_string_value(json_object_get(json, "reason"));
     const char *level = json_string_value(json_object_get(json, "level"));
+    const char *outcome = json_string_value(json_object_get(json, "outcome"));
     int place = find_word(level_words, COUNT(level_words), level);
 
     event->level = place < 0 ? CFO_LEVEL_INFO : (cfo_level_t)place;
@@ -191,6 +213,8 @@ static const char *read_words(const json_t *json, cfo_event_t *event)
         return "request_type";
     if (reason && !cfo_reason_parse(reason, &event->reason))
         return "reason";
+    if (outcome && !cfo_kind_parse(outcome, &event->outcome))
+        return "outcome";
     return missing_field(event);
 }
 
@@ -210,6 +234,9 @@ static const char *read_event(apr_pool_t *p, const json_t *json,
     event->account_state.paused_until = cfo_json_time(json, "paused_until");
     event->account_state.last_success = cfo_json_time(json, "last_success");
     event->ok = cfo_json_int(json, "ok", 0);
+    event->op =
+        cfo_call_op_find(json_string_value(json_object_get(json, "op")));
+    event->calls = cfo_json_int(json, "calls", 0);
     if (event->kind == CFO_EVENT_FAILED &&
         !cfo_json_read_attempt(p, json_object_get(json, "attempt"),
                                &event->attempt))

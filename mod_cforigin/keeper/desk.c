@@ -113,11 +113,24 @@ static void pause_account(cfo_desk_t *desk, int retry_after)
     save(desk);
 }
 
-void cfo_desk_learn(cfo_desk_t *desk, const cfo_answer_t *answer)
+static void tell_calls(const cfo_desk_t *desk, cfo_op_t op,
+                       const cfo_answer_t *answer)
+{
+    cfo_event_t event = {.kind = CFO_EVENT_CALLS};
+
+    event.op = cfo_call_op_find(cfo_op_word(op));
+    event.outcome = answer->result.kind;
+    event.calls = answer->calls;
+    if (event.op >= 0 && event.calls > 0)
+        cfo_report_event(desk->keeper->report, &event);
+}
+
+void cfo_desk_learn(cfo_desk_t *desk, cfo_op_t op, const cfo_answer_t *answer)
 {
     const cfo_result_t *result = &answer->result;
     apr_pool_t *p = desk->keeper->pool;
 
+    tell_calls(desk, op, answer);
     desk->keeper->moved = cfo_child_clock();
     if (result->kind == CFO_RATE_LIMITED)
         pause_account(desk, result->retry_after);

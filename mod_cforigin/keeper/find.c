@@ -116,7 +116,7 @@ static void list_answered(void *baton, const cfo_answer_t *answer)
 {
     zone_t *zone = baton;
 
-    cfo_desk_learn(zone->desk, answer);
+    cfo_desk_learn(zone->desk, CFO_OP_LIST, answer);
     if (answer->result.kind != CFO_OK) {
         list_failed(zone, &answer->result);
         return;
@@ -225,7 +225,7 @@ static void zone_answered(void *baton, const cfo_answer_t *answer)
     apr_array_header_t *waiting =
         take_waiting(lookup->desk->keeper, &lookup->waiting);
 
-    cfo_desk_learn(lookup->desk, answer);
+    cfo_desk_learn(lookup->desk, CFO_OP_ZONE, answer);
     if (answer->result.kind == CFO_OK && answer->zone_id) {
         lookup->zone = zone_of_id(lookup->desk, answer->zone_id, answer->zone);
         lookup->done = 1;

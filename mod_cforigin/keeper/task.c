@@ -278,7 +278,7 @@ static void answered(void *baton, const cfo_answer_t *answer)
     cfo_task_t *task = baton;
     const cfo_result_t *result = &answer->result;
 
-    cfo_desk_learn(task->desk, answer);
+    cfo_desk_learn(task->desk, CFO_OP_CREATE, answer);
     leave_ahead(task);
     if (result->kind == CFO_OK) {
         remember_answer(task, answer);

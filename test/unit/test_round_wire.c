@@ -284,6 +284,10 @@ static const cfo_event_t events[] = {
      .account_state = {NOW, NOW - SECOND}},
     {.kind = CFO_EVENT_RELOAD_CHECK, .ok = 1, .message = "abc"},
     {.kind = CFO_EVENT_RELOAD_CHECK, .ok = 0, .message = "Syntax error"},
+    {.kind = CFO_EVENT_CALLS,
+     .op = 4,
+     .outcome = CFO_RATE_LIMITED,
+     .calls = 3},
     {.kind = CFO_EVENT_DONE},
 };
 
@@ -333,6 +337,10 @@ static void test_events_round_trip(void **state)
         assert_true(a->account_state.last_success ==
                     b->account_state.last_success);
         assert_int_equal(a->ok, b->ok);
+        assert_int_equal(a->outcome, b->outcome);
+        assert_int_equal(a->calls, b->calls);
+        if (a->kind == CFO_EVENT_CALLS)
+            assert_int_equal(a->op, b->op);
         if (a->kind == CFO_EVENT_FAILED)
             same_attempt(&a->attempt, &b->attempt);
     }
@@ -355,6 +363,9 @@ static void test_bad_events(void **state)
         "{\"event\":\"failed\",\"name\":\"a\",\"request_type\":"
         "\"origin-ecc\"}",
         "{\"event\":\"account\"}",
+        "{\"event\":\"calls\",\"op\":\"create\",\"outcome\":\"ok\"}",
+        "{\"event\":\"calls\",\"op\":\"x\",\"outcome\":\"ok\",\"calls\":1}",
+        "{\"event\":\"calls\",\"op\":\"get\",\"outcome\":\"x\",\"calls\":1}",
     };
 
     (void)state;
