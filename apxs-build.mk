@@ -25,9 +25,11 @@ BUILDPKGS := gcc libc6-dev apache2-bin apache2-dev libcurl4-openssl-dev \
 DEMOPKGS  := python3 python3-cryptography
 TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev apache2-utils openssl \
+             curl nginx haproxy debhelper lintian man-db \
              $(if $(shell command -v node),,nodejs) \
              $(if $(shell command -v npm),,npm)
 FUZZPKGS  := clang libclang-rt-dev libssl-dev
+DEBPKGS   := debhelper dpkg-dev lintian
 # .clang-format is judged by the version of Debian 12.
 TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14)
 
@@ -35,11 +37,16 @@ GOALS     := $(or $(MAKECMDGOALS),all)
 NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
              $(if $(filter deps unit check asan,$(GOALS)),$(TESTPKGS)) \
              $(if $(filter demo,$(GOALS)),$(DEMOPKGS)) \
+             $(if $(filter deb,$(GOALS)),$(DEBPKGS)) \
              $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS))
 MISSING   := $(strip $(if $(shell command -v dpkg-query),$(filter-out \
              $(shell dpkg-query -W -f '$${db:Status-Status}/$${Package} ' \
              $(NEED) 2>/dev/null | tr ' ' '\n' | sed -n 's,^installed/,,p'), \
              $(NEED))))
+
+# Servers to test with are installed, but not started.
+QUIETLY   := p=/usr/sbin/policy-rc.d; test -e $$p || { trap "rm -f $$p" EXIT; \
+             printf "\043!/bin/sh\nexit 101\n" > $$p; chmod 755 $$p; }
 
 ifneq ($(MISSING),)
 ifneq ($(MAKE_RESTARTS),)
@@ -55,8 +62,8 @@ ifeq ($(AS_ROOT)$(filter 0,$(shell id -u)),)
 endif
 	@echo "== installing: $(MISSING)"
 	$(AS_ROOT) apt-get update -q
-	$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -q -y --no-install-recommends $(MISSING)
+	$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive sh -c '$(QUIETLY); \
+	    apt-get install -q -y --no-install-recommends $(MISSING)'
 	@mkdir -p $(@D)
 	@echo "# what was missing is installed" > $@
 FORCE:
@@ -75,11 +82,18 @@ ifneq ($(and $(DEBIAN),$(filter /usr/bin/apxs%,$(APXS))),)
 LIBEXECDIR ?= /usr/lib/apache2
 STOREDIR   ?= /var/lib/apache2/cforigin
 DATADIR    ?= /usr/share/apache2/cforigin
+CONFDIR    := /etc/apache2
+CONF       := $(CONFDIR)/mods-available/cforigin.conf
+LOADFILE   := $(CONFDIR)/mods-available/cforigin.load
 else
 LIBEXECDIR ?= $(call apxs,exp_bindir)
 STOREDIR   ?= $(call apxs,exp_localstatedir)/cforigin
 DATADIR    ?= $(call apxs,exp_datadir)/cforigin
+CONFDIR    = $(call apxs,exp_sysconfdir)
+CONF       = $(CONFDIR)/extra/httpd-cforigin.conf
+LOADFILE   :=
 endif
+MANDIR     ?= $(call apxs,exp_mandir)
 
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wformat=2 -Werror
@@ -97,7 +111,7 @@ DEFS      = -DCFO_LIBEXECDIR='"$(LIBEXECDIR)"' -DCFO_STOREDIR='"$(STOREDIR)"' \
             -DCFO_DATADIR='"$(DATADIR)"'
 COMPILE   = $(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(HARDEN) \
             -Iinclude $(HTTPDINC) $(DEFS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LINK      = $(CC) $(CFLAGS) -Wl,-z,relro,-z,now
+LINK      = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now
 APRLIBS   = $(call once,APRLIBS,$(shell $(call apxs,APR_CONFIG) --link-ld))
 
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -187,45 +201,84 @@ demo: all
 deps:
 	@echo "everything that building and testing need is installed"
 
-CONFDIR = $(DESTDIR)/etc/apache2
 ROOTS  := conf-examples/origin_ca_rsa_root.pem \
           conf-examples/origin_ca_ecc_root.pem
+MANPAGE = $(DESTDIR)$(MANDIR)/man8/mod_cforigin.8
 
-install: all
+# The shipped configuration, with the paths of this httpd in it.
+$(BUILD)/cforigin.%: conf-examples/cforigin.%
+	@mkdir -p $(@D)
+	$(Q)sed -e 's,/usr/lib/apache2/modules/,$(MODULEDIR)/,' \
+	    -e 's,/etc/apache2/,$(CONFDIR)/,' \
+	    -e 's,/var/lib/apache2/cforigin,$(STOREDIR),' \
+	    -e 's,/usr/share/apache2/cforigin,$(DATADIR),' \
+	    -e 's,/usr/lib/apache2$$,$(LIBEXECDIR),' $< > $@
+
+install: all $(BUILD)/cforigin.conf $(BUILD)/cforigin.load
 	install -d $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(LIBEXECDIR) \
-	    $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR)
+	    $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR) \
+	    $(dir $(MANPAGE)) $(dir $(DESTDIR)$(CONF))
+	install -d -m 700 $(DESTDIR)$(CONFDIR)/cforigin
 	install -m 644 $(BUILD)/mod_cforigin.so $(DESTDIR)$(MODULEDIR)
 	install -m 755 $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer \
 	    $(DESTDIR)$(LIBEXECDIR)
 	cat $(ROOTS) > $(DESTDIR)$(DATADIR)/origin_ca_roots.pem
 	chmod 644 $(DESTDIR)$(DATADIR)/origin_ca_roots.pem
-ifneq ($(and $(DEBIAN),$(filter /usr/bin/apxs%,$(APXS))),)
-	install -d $(CONFDIR)/mods-available
-	install -d -m 700 $(CONFDIR)/cforigin
-	install -m 644 conf-examples/cforigin.load $(CONFDIR)/mods-available
-	@new=conf-examples/cforigin.conf; \
-	old=$(CONFDIR)/mods-available/cforigin.conf; \
+	install -m 644 debian/mod_cforigin.8 $(MANPAGE)
+	@new=$(BUILD)/cforigin.conf; old=$(DESTDIR)$(CONF); \
 	if [ -e $$old ] && ! cmp -s $$new $$old; then \
 	    install -m 644 $$new $$old.new; \
 	    echo "$$old was changed here and stays; the new one is $$old.new"; \
 	else install -m 644 $$new $$old; fi
-	@echo "Put the API token into /etc/apache2/cforigin/token (mode 0600)," \
-	    "then: a2enmod ssl cforigin"
+ifneq ($(LOADFILE),)
+	install -m 644 $(BUILD)/cforigin.load $(DESTDIR)$(LOADFILE)
+endif
+	@echo "Put the API token into $(CONFDIR)/cforigin/token (mode 0600), then"
+ifneq ($(LOADFILE),)
+	@echo "    a2enmod cforigin"
 else
-	@echo "Add to httpd.conf:" \
-	    "LoadModule cforigin_module $(MODULEDIR)/mod_cforigin.so"
+	@echo "add to httpd.conf, where mod_ssl is loaded, too:"
+	@echo "    LoadModule cforigin_module $(MODULEDIR)/mod_cforigin.so"
+	@echo "    Include $(CONF)"
 endif
 
 # Leaves what may hold work of yours: the store, the tokens, a changed
 # cforigin.conf.
-uninstall:
+uninstall: $(BUILD)/cforigin.conf
+	@if cmp -s $(BUILD)/cforigin.conf $(DESTDIR)$(CONF); then \
+	    rm -f $(DESTDIR)$(CONF); fi
 	rm -f $(DESTDIR)$(MODULEDIR)/mod_cforigin.so \
 	    $(DESTDIR)$(LIBEXECDIR)/cforigin-keeper \
 	    $(DESTDIR)$(LIBEXECDIR)/cforigin-issuer \
-	    $(DESTDIR)$(DATADIR)/origin_ca_roots.pem \
-	    $(CONFDIR)/mods-available/cforigin.load
-	@old=$(CONFDIR)/mods-available/cforigin.conf; \
-	cmp -s conf-examples/cforigin.conf $$old && rm -f $$old || true
+	    $(DESTDIR)$(DATADIR)/origin_ca_roots.pem $(MANPAGE) \
+	    $(DESTDIR)$(CONF).new
+ifneq ($(LOADFILE),)
+	rm -f $(DESTDIR)$(LOADFILE) \
+	    $(DESTDIR)$(CONFDIR)/mods-enabled/cforigin.load \
+	    $(DESTDIR)$(CONFDIR)/mods-enabled/cforigin.conf
+endif
+	-@rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR) \
+	    $(DESTDIR)$(CONFDIR)/cforigin 2>/dev/null
+	@for left in $(STOREDIR) $(CONFDIR)/cforigin $(CONF); do \
+	    if [ -e $(DESTDIR)$$left ]; then \
+	        echo "$(DESTDIR)$$left is left as it is"; fi; done
+
+# The Debian package, made from a copy, so that this folder stays clean.
+DEBDIR  = $(BUILD)/deb/mod-cforigin
+
+deb:
+	@rm -rf $(BUILD)/deb $(BUILD)/libapache2-mod-cforigin_* \
+	    $(BUILD)/mod-cforigin_*
+	@mkdir -p $(DEBDIR)
+	cp -R LICENSE README.md apxs-build.mk include mod_cforigin \
+	    conf-examples debian $(DEBDIR)
+	cd $(DEBDIR) && env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u CFLAGS \
+	    DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage -b -us -uc
+	mv $(BUILD)/deb/*.* $(BUILD)
+	@rm -rf $(BUILD)/deb
+	lintian --allow-root --fail-on error,warning \
+	    $(BUILD)/mod-cforigin_*.changes
+	@ls $(BUILD)/libapache2-mod-cforigin_*.deb
 
 help:
 	@echo "./apxs-build.mk            build the module and its two programs"
@@ -235,6 +288,7 @@ help:
 	@echo "./apxs-build.mk asan       all tests, with sanitizers"
 	@echo "./apxs-build.mk fuzz       each fuzz target for FUZZTIME=30 seconds"
 	@echo "./apxs-build.mk install    (as root; DESTDIR is honoured)"
+	@echo "./apxs-build.mk deb        a Debian package, in $(BUILD)/"
 	@echo "./apxs-build.mk uninstall  leaves the store and your settings"
 	@echo "./apxs-build.mk deps       install what these need (Debian)"
 	@echo "./apxs-build.mk clean"
@@ -242,6 +296,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check asan fuzz fuzz-run demo deps install uninstall help clean FORCE
+.PHONY: all unit check asan fuzz fuzz-run demo deps install uninstall deb help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
