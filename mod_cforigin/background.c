@@ -216,10 +216,21 @@ void cfo_background_cold_start(cfo_generation_t *gen)
     }
 }
 
+/* What was told before this generation read its configuration says nothing of
+ * that one. */
+static void on_earlier_event(cfo_generation_t *gen, const cfo_event_t *event)
+{
+    if (event->kind != CFO_EVENT_RELOAD_CHECK)
+        on_event(gen, event);
+}
+
 void cfo_background_begin(cfo_generation_t *gen)
 {
     note_tokens(gen);
     cfo_keeper_adopt(gen);
+    /* One that is over by now holds up no round of this generation. */
+    if (cfo_keeper_read(gen, on_earlier_event))
+        end_round(gen);
     if (!gen->one_process && !cfo_keeper_is_running(gen->retained))
         start_round(gen, apr_time_now());
 }
