@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import clockwork  # noqa: E402
 import cloudflare as originca  # noqa: E402
 import waiting  # noqa: E402
 from httpd import Httpd  # noqa: E402
@@ -84,3 +85,20 @@ def round_under_way(httpd, cloudflare):
 @pytest.fixture
 def httpd(make_httpd):
     return make_httpd()
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("preload")
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    return clockwork.build(folder, "clock")
+
+
+@pytest.fixture
+def clock(httpd, cloudflare, clock_library):
+    """The clock that the server of this test goes by."""
+    clock = clockwork.Clock(httpd.root / "conf/clock", clock_library,
+                            cloudflare)
+    clock.drive(httpd)
+    return clock
