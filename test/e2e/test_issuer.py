@@ -626,7 +626,9 @@ def test_privileges_and_what_is_left_of_them(api, tmp_path, readable):
         assert not as_root or status["Groups"].split() == [str(gid)]
         assert status["NoNewPrivs"] == "1"
         assert status["SigBlk"].strip("0") == ""
-        assert int(status["SigIgn"], 16) == 1 << (signal.SIGPIPE - 1)
+        # 32 and 33 are ignored in what posix_spawn starts, as make does
+        assert int(status["SigIgn"], 16) & (1 << 31) - 1 \
+            == 1 << (signal.SIGPIPE - 1)
         with open("/proc/%d/cmdline" % issuer.pid, "rb") as file:
             assert api.token.encode() not in file.read()
         if as_root:

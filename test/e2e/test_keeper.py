@@ -451,16 +451,17 @@ def test_many_lost_answers_share_a_list(keeper, api):
 
 
 def test_a_list_from_before_the_loss_is_not_trusted(keeper, api):
-    # one at a time: the create of b comes after the list that a needs
+    # one at a time, and two ahead: the create of b comes after the list that
+    # a needs
     api.faults(*({"match": {"op": "create", "hostname": name, "nth": 1},
                   "do": {"close": "after"}} for name in ("a.", "b.")))
     done = keeper.run([item(f"{n}.example.com",
                             zone_id=api.zones["example.com"])
-                       for n in "acb"], max_concurrent=1)
-    assert len(done.of("installed")) == len(api.issued()) == 3
+                       for n in "acdefb"], max_concurrent=1)
+    assert len(done.of("installed")) == len(api.issued()) == 6
     ops = [call["op"] for call in api.calls()]
     assert ops.index("list") < len(ops) - 1 - ops[::-1].index("create")
-    assert len(api.creates()) == 3
+    assert len(api.creates()) == 6
 
 
 def test_what_was_never_made_is_asked_for_again(keeper, api):
