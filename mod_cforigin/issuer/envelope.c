@@ -24,13 +24,15 @@ static const char *text_of(const json_t *object, const char *key)
                                                                       : NULL;
 }
 
+/* NULL when there is none, or nothing in it. */
 static const char *clean_of(apr_pool_t *p, const json_t *object,
                             const char *key)
 {
     const json_t *value = json_object_get(object, key);
+    const char *text = cfo_text_clean(p, json_string_value(value),
+                                      json_string_length(value), MESSAGE_MAX);
 
-    return cfo_text_clean(p, json_string_value(value),
-                          json_string_length(value), MESSAGE_MAX);
+    return text && *text ? text : NULL;
 }
 
 static int code_of(const json_t *error)

@@ -249,6 +249,7 @@ static const struct {
      0, "did not say why"},
     {400, "{\"success\":false,\"errors\":[{\"code\":1100}]}", CFO_TRANSIENT,
      1100, 0, "without a message"},
+    {400, ERRORS("1100", ""), CFO_TRANSIENT, 1100, 0, "without a message"},
     {400, ERRORS("1100", "a\\r\\nb\\u0000\\u001b[31m"), CFO_TRANSIENT, 1100, 0,
      "a??b??[31m"},
     /* not the API's: lost when it may have been carried out */
