@@ -82,6 +82,8 @@ class Process:
                 if not mode.startswith("rw") or "[vvar]" in line:
                     continue
                 start, end = (int(edge, 16) for edge in span.split("-"))
+                if end - start > 1 << 36:  # a sanitizer's shadow
+                    continue
                 try:
                     memory.seek(start)
                     if needle in memory.read(end - start):
