@@ -140,6 +140,35 @@ static void dump_others(const cfo_generation_t *gen, apr_file_t *out,
     (void)p;
 }
 
+/* What the token of an account has to be allowed to do. */
+static void dump_account(const cfo_generation_t *gen, int index,
+                         apr_file_t *out)
+{
+    const cfo_account_t *account =
+        &APR_ARRAY_IDX(gen->plan->accounts, index, cfo_account_t);
+    int i, n = 0, by_name = 0;
+
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        const cfo_wanted_t *wanted = gen->standings[i].wanted;
+
+        if (wanted->account != index)
+            continue;
+        n++;
+        by_name += wanted->settings.zone_id == NULL;
+    }
+    if (n == 0)
+        return;
+    apr_file_printf(out, "account %s (%s)\n", account->name,
+                    account->token_file);
+    line(out, "permissions",
+         "Zone / SSL and Certificates / Edit, for the zones of all these "
+         "hostnames");
+    line(out, "",
+         by_name ? "Zone / Zone / Read, to find a certificate whose answer "
+                   "was lost; CFOriginZoneID spares it"
+                 : "Zone / Zone / Read is not needed, CFOriginZoneID is set");
+}
+
 /* Folders in the store that nothing of this configuration wants. */
 static void dump_unused(const cfo_generation_t *gen, apr_file_t *out,
                         apr_pool_t *p)
@@ -174,6 +203,8 @@ void cfo_dump(const cfo_generation_t *gen, apr_file_t *out, apr_pool_t *p)
                     n, n == 1 ? "" : "s", todo, gen->global->store);
     for (i = 0; i < n; i++)
         dump_certificate(gen, &gen->standings[i], out, p);
+    for (i = 0; i < gen->plan->accounts->nelts; i++)
+        dump_account(gen, i, out);
     dump_others(gen, out, p);
     dump_unused(gen, out, p);
 }
