@@ -86,9 +86,17 @@ def mark(httpd, *names):
         (httpd.folder(name) / "renew").touch()
 
 
+def generation(httpd, name):
+    """Of the live pair, 0 while there is none."""
+    try:
+        return httpd.generation(name)
+    except FileNotFoundError:
+        return 0
+
+
 def await_generation(httpd, name, number, clock=None, seconds=20):
     look = clock.until if clock else waiting.until
-    look(lambda: httpd.generation(name) >= number,
+    look(lambda: generation(httpd, name) >= number,
          lambda: httpd.story(f"generation {number} of {name}"), seconds)
 
 
