@@ -26,6 +26,7 @@ typedef struct cfo_global_t {
     apr_interval_time_t reload_interval;
     int reload_off;            /* CFOriginReload off */
     int revoke_superseded;     /* CFOriginRevoke superseded */
+    int pack;                  /* CFOriginPack on */
     int max_concurrent;
     int has_user;              /* CFOriginUser is said */
     uid_t uid;

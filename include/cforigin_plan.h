@@ -10,6 +10,8 @@
  *  - its names are ServerName and ServerAlias, or CFOriginHostnames;
  *  - a CFOriginCertificate that covers all of them serves it;
  *  - vhosts with one first name, or one target, share a certificate;
+ *  - with CFOriginPack on, all others of one account, zone and settings share
+ *    certificates of up to 200 names (plan_pack.c);
  *  - each request type is a certificate of its own;
  *  - whoever shares must agree on the settings.
  * Work is linear in vhosts and names: everything is looked up by hash.
@@ -67,6 +69,18 @@ typedef struct cfo_shared_t {
     const apr_array_header_t *hostnames; /* const char *, as written */
     const char *where; /* "file:line" */
 } cfo_shared_t;
+
+/** A packed certificate's name and folder begin so: no hostname and no
+ * CFOriginCertificate can hold a '+'. */
+#define CFO_PACK_PREFIX "pack+"
+
+/** A packed certificate that is in the store, and the names on it: whoever is
+ * on it stays there. */
+typedef struct cfo_pack_t {
+    const char *folder; /* "pack+a.example.com": of its first vhost's name */
+    const apr_array_header_t *hostnames; /* const char *, maybe empty */
+    int unreadable;     /* the disk is sick: who is on it can't be known */
+} cfo_pack_t;
 
 /** One certificate: one name, one request type. */
 typedef struct cfo_wanted_t {
@@ -132,6 +146,7 @@ typedef struct cfo_plan_t {
  * @param vhosts cfo_vhost_t, in order of httpd.conf, the base server first;
  *               the plan points into it
  * @param shared cfo_shared_t, in order
+ * @param packs  cfo_pack_t, what the store has; NULL: CFOriginPack off
  * @return a plan, never NULL. With errors it is still whole enough to be shown
  *
  * A CFOriginCertificate's hosts, and ServerName and CFOriginHostnames of a
@@ -139,7 +154,8 @@ typedef struct cfo_plan_t {
  * is none is left out with a warning.
  */
 cfo_plan_t *cfo_plan_make(apr_pool_t *p, const apr_array_header_t *vhosts,
-                          const apr_array_header_t *shared);
+                          const apr_array_header_t *shared,
+                          const apr_array_header_t *packs);
 
 /** The wanted certificate by its folder and type, or NULL. Linear scan is
  * not allowed: callers use it per event. */

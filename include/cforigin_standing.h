@@ -32,6 +32,8 @@ typedef struct cfo_standing_t {
     apr_time_t due_at;       /* when to try; only while action is not keep */
     int repair;              /* valid, but its files differ from it */
     int trying;              /* a keeper has it in hand */
+    int tell_expiring;       /* the notify command has to hear of its end */
+    apr_time_t tell_at;      /* … and of what else waits; 0: nothing */
     int asked;               /* mod_ssl asked for it this generation */
     const char *served_cert; /* what it was given, NULL: nothing */
     const char *served_key;
@@ -55,6 +57,7 @@ typedef struct cfo_generation_t {
     cfo_standing_t *standings;     /* plan->wanted->nelts of them */
     cfo_account_state_t *accounts; /* plan->accounts->nelts of them */
     apr_hash_t *targets;           /* the store by target; when needed */
+    apr_hash_t *packed;            /* packs.c's: folders by name */
     int replan;                    /* a vhost planned as another module's
                                     * is not: plan again, by a reload */
     char *hook_called;             /* a flag a vhost: mod_ssl asked us */

@@ -133,6 +133,9 @@ const command_rec cfo_directives[] = {
                       "recovered"),
     AP_INIT_TAKE1("CFOriginRevoke", cfo_set_revoke, NULL, RSRC_CONF,
                   "off, or superseded: revoke what was replaced"),
+    AP_INIT_FLAG("CFOriginPack", cfo_set_pack, NULL, RSRC_CONF,
+                 "on: virtual hosts of one account and zone share "
+                 "certificates of up to 200 names"),
     AP_INIT_TAKE1("CFOriginZoneID", cfo_set_zone_id, NULL, RSRC_CONF,
                   "the zone's id, if it shall not be looked up by name"),
     AP_INIT_TAKE1("CFOriginAPI", cfo_set_api, NULL, RSRC_CONF,

@@ -39,6 +39,7 @@ const char *cfo_set_startup_wait(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_reload_interval(cmd_parms *cmd, void *dir,
                                     const char *arg);
 const char *cfo_set_reload(cmd_parms *cmd, void *dir, const char *arg);
+const char *cfo_set_pack(cmd_parms *cmd, void *dir, int flag);
 const char *cfo_set_revoke(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_notify(cmd_parms *cmd, void *dir, int argc,
                            char *const argv[]);

@@ -102,6 +102,18 @@ const char *cfo_set_revoke(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
+const char *cfo_set_pack(cmd_parms *cmd, void *dir, int flag)
+{
+    cfo_global_t *global;
+    const char *err = cfo_set_server_only(cmd, &global);
+
+    (void)dir;
+    if (err)
+        return err;
+    global->pack = flag;
+    return NULL;
+}
+
 const char *cfo_set_notify(cmd_parms *cmd, void *dir, int argc,
                            char *const argv[])
 {

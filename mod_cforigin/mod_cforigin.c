@@ -27,6 +27,7 @@
 #include "cforigin_conftree.h"
 #include "cforigin_dump.h"
 #include "cforigin_errand.h"
+#include "cforigin_packs.h"
 #include "cforigin_standing.h"
 #include "cforigin_status.h"
 #include "cforigin_surroundings.h"
@@ -87,7 +88,11 @@ static cfo_generation_t *generation_make(apr_pool_t *pconf, server_rec *base)
                        ap_exists_config_define("DEBUG");
     gen->vhosts = cfo_vhosts_facts(pconf, base, looker, gen->retained->taken,
                                    &gen->servers);
-    gen->plan = cfo_plan_make(pconf, gen->vhosts, gen->global->shared);
+    gen->plan = cfo_plan_make(
+        pconf, gen->vhosts, gen->global->shared,
+        gen->global->pack
+            ? cfo_packs_stored(pconf, gen->global->store, gen->retained->known)
+            : NULL);
     n = (apr_size_t)gen->vhosts->nelts;
     gen->hook_called = apr_pcalloc(pconf, n);
     gen->on_fallback = apr_pcalloc(pconf, n);

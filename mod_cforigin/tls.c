@@ -3,6 +3,7 @@
  * files live in memory, so a vhost without a certificate needs no place to
  * write to. */
 #include "cforigin_tls.h"
+#include "cforigin_packs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,6 +133,22 @@ static void offer_wanted(cfo_generation_t *gen, int index, offer_t *offer)
     }
 }
 
+/* CFOriginPack was turned on or off: what was served until now is served
+ * until the new one is there. */
+static void offer_stand_in(cfo_generation_t *gen, int index, offer_t *offer)
+{
+    cfo_request_type_t type;
+
+    for (type = 0; type < CFO_REQUEST_TYPES; type++) {
+        const cfo_entry_t *entry = cfo_packs_stand_in(gen, index, type);
+
+        if (entry == NULL)
+            continue;
+        offer->cert[offer->n] = entry->cert_path;
+        offer->key[offer->n++] = entry->key_path;
+    }
+}
+
 static void offer_fallback(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
                            offer_t *offer)
 {
@@ -201,6 +218,8 @@ int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
         return DECLINED;
     case CFO_VHOST_MANAGED:
         offer_wanted(gen, index, &offer);
+        if (offer.n == 0)
+            offer_stand_in(gen, index, &offer);
         break;
     case CFO_VHOST_TAKEN: /* not any more */
         gen->replan = 1;

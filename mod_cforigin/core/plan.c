@@ -220,13 +220,15 @@ static cfo_plan_t *plan_make(apr_pool_t *p, int vhosts)
 }
 
 cfo_plan_t *cfo_plan_make(apr_pool_t *p, const apr_array_header_t *vhosts,
-                          const apr_array_header_t *shared)
+                          const apr_array_header_t *shared,
+                          const apr_array_header_t *packs)
 {
     cfo_plan_work_t work = {0};
 
     work.p = p;
     work.vhosts = vhosts;
     work.shared = shared;
+    work.packs = packs;
     work.plan = plan_make(p, vhosts->nelts);
     apr_pool_create(&work.ptemp, p);
 
@@ -234,9 +236,12 @@ cfo_plan_t *cfo_plan_make(apr_pool_t *p, const apr_array_header_t *vhosts,
     cfo_plan_vhosts(&work);
     /* 2. Who shares a certificate with whom, and whether they agree. */
     cfo_plan_groups(&work);
-    /* 3. One certificate for each group and request type. */
+    /* 3. CFOriginPack on: up to 200 names on one. */
+    if (packs && !work.plan->errors)
+        cfo_plan_pack(&work);
+    /* 4. One certificate for each group and request type. */
     want_all(&work);
-    /* 4. The files that its vhosts' SSLCertificateFile lines name. */
+    /* 5. The files that its vhosts' SSLCertificateFile lines name. */
     cfo_plan_targets(&work);
 
     sort_messages(&work);

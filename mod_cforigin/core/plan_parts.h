@@ -2,8 +2,8 @@
 /**
  * What the parts of the plan's room share while a plan is made: plan.c tells
  * the story, plan_vhosts.c finds who is managed and with which names,
- * plan_groups.c who shares a certificate, plan_targets.c which files belong
- * to it. For these four files only; everybody else sees cforigin_plan.h.
+ * plan_groups.c who shares a certificate, plan_pack.c who is packed together,
+ * plan_targets.c which files belong to it. For these five files only; everybody else sees cforigin_plan.h.
  */
 #ifndef PLAN_PARTS_H
 #define PLAN_PARTS_H
@@ -26,6 +26,7 @@ typedef struct cfo_plan_work_t {
     cfo_plan_t *plan;
     const apr_array_header_t *vhosts;
     const apr_array_header_t *shared;
+    const apr_array_header_t *packs;  /* NULL: nothing is packed */
     const apr_array_header_t **names; /* a vhost: its spelled names, or NULL
                                        * unless it is managed */
     apr_array_header_t *groups;       /* cfo_group_t *, by their first vhost */
@@ -55,6 +56,10 @@ void cfo_plan_vhosts(cfo_plan_work_t *work);
 
 /** work->groups, from CFOriginCertificate lines and the vhosts' names. */
 void cfo_plan_groups(cfo_plan_work_t *work);
+
+/** Work on groups: those that may be packed become groups of up to
+ * CFO_HOSTNAMES_MAX names. */
+void cfo_plan_pack(cfo_plan_work_t *work);
 
 /** The targets of each wanted certificate; wants group->wanted filled in. */
 void cfo_plan_targets(cfo_plan_work_t *work);

@@ -155,7 +155,7 @@ static cfo_plan_t *plan_of(const scenario_t *s)
     }
     for (int i = 0; i < SHARED_MAX && s->shared[i]; i++)
         add_shared(shared, s->shared[i]);
-    return cfo_plan_make(pool, facts, shared);
+    return cfo_plan_make(pool, facts, shared, NULL);
 }
 
 /* What came out, as the scenarios write it. */
@@ -836,7 +836,7 @@ static void many(void **state)
         v.types = "er";
         add_vhost(facts, &v);
     }
-    plan = cfo_plan_make(pool, facts, NULL);
+    plan = cfo_plan_make(pool, facts, NULL, NULL);
     assert_int_equal(plan->wanted->nelts, 2 * 1001);
     assert_int_equal(
         APR_ARRAY_IDX(plan->wanted, 0, cfo_wanted_t *)->vhosts->nelts, 1000);
@@ -865,7 +865,7 @@ static void measure(int count)
         add_shared(shared, apr_psprintf(pool, "s%d *.z%d.x.org", i, i));
     add_shared(shared, "apps *.apps.x.org");
     begin = apr_time_now();
-    plan = cfo_plan_make(pool, facts, shared);
+    plan = cfo_plan_make(pool, facts, shared, NULL);
     print_message("%d vhosts: %d certificates, %d errors, %d ms\n", count,
                   plan->wanted->nelts, plan->errors,
                   (int)apr_time_as_msec(apr_time_now() - begin));
