@@ -269,13 +269,13 @@ static int has_changed(const cfo_generation_t *gen, const cfo_standing_t *st,
 
     if (st->decision.reason != CFO_FORCED && cfo_store_is_forced(ptemp, dir))
         return 1;
+    if (cfo_store_current(ptemp, dir) != st->current)
+        return 1;
     if (st->decision.action != CFO_KEEP)
         return 0;
-    if (st->decision.renew_at && st->decision.renew_at <= now &&
-        st->decision.reason != CFO_RENEW_WINDOW &&
-        st->decision.reason != CFO_EXPIRED)
-        return 1;
-    return cfo_store_current(ptemp, dir) != st->current;
+    return st->decision.renew_at && st->decision.renew_at <= now &&
+           st->decision.reason != CFO_RENEW_WINDOW &&
+           st->decision.reason != CFO_EXPIRED;
 }
 
 static void look_around(cfo_generation_t *gen, apr_time_t now)

@@ -196,7 +196,7 @@ void cfo_task_refuse(cfo_keeper_t *keeper, const cfo_item_t *item,
     apr_pool_create(&p, keeper->pool);
     event.name = item->wanted.name;
     event.request_type = item->wanted.request_type;
-    event.attempt = make_attempt(item, result, 0, 0, p);
+    event.attempt = make_attempt(item, result, 0, 1, p);
     log_failure(keeper, make_label(p, &item->wanted), &event.attempt, p);
     cfo_report_event(keeper->report, &event);
     keeper->open--;
