@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""After a failure: tried again, ever less often, never not at all; kept over
+restarts, and what ends the wait."""
+
+import pytest
+
+import life
+import waiting
+
+FAILED = r"cforigin:error.*next try"
+DAY = 86400
+
+
+def delays(httpd, name):
+    """(failures, seconds from the last try to the next)"""
+    kept = life.attempt(httpd, name)
+    return kept["failures"], (life.moment(kept["next_try"])
+                              - life.moment(kept["last_try"]))
+
+
+def await_failures(httpd, name, number, clock):
+    def look():
+        kept = life.attempt(httpd, name)
+        return kept and kept["failures"] == number
+    clock.until(look, lambda: httpd.story(
+        f"failure {number} of {name}, {life.attempt(httpd, name)}"), 20)
+
+
+def forward_to_next_try(httpd, name, clock):
+    clock.forward(seconds=life.moment(life.attempt(httpd, name)["next_try"])
+                  - clock.now)
+
+
+def test_waits_grow_and_outlive_restarts(httpd, cloudflare, clock):
+    """30 s, a minute, two; starts keep the count however often they come,
+    the administrator's reload begins anew, and neither tries what failed
+    less than a minute ago. The first success ends it all."""
+    name = "a.example.com"
+    httpd.managed(name)
+    life.show_status(httpd)
+    httpd.expect(FAILED)
+    cloudflare.fault({"op": "create"}, {"preset": "1100"})
+    httpd.start()
+    for failures, wait in ((1, 30), (2, 60), (3, 120)):
+        await_failures(httpd, name, failures, clock)
+        got, seconds = delays(httpd, name)
+        assert got == failures
+        assert 0.8 * wait - 1 <= seconds <= 1.2 * wait + 1
+        assert len(cloudflare.creates()) == 3 * failures  # three a round
+        assert httpd.get(name, verify=False).status == 503
+        if failures < 3:
+            forward_to_next_try(httpd, name, clock)
+    clock.until(lambda: life.shown(httpd, name)["failures"] == 3,
+                "the third failure shown")
+    seen = life.shown(httpd, name)
+    assert seen["state"] == "error"
+    assert seen["last_error"]["code"] == 1100
+    assert life.moment(seen["next_try"]) > clock.now
+
+    # a crash loop of starts within the quiet minute asks nothing
+    for _ in range(2):
+        httpd.restart()
+        assert life.attempt(httpd, name)["failures"] == 3
+    assert len(cloudflare.creates()) == 9
+    # after it each start tries once, and goes on counting
+    clock.forward(seconds=61)
+    httpd.restart()
+    await_failures(httpd, name, 4, clock)
+    httpd.restart()
+    assert len(cloudflare.creates()) == 12
+    clock.forward(seconds=61)
+    httpd.restart()
+    await_failures(httpd, name, 5, clock)
+    assert len(cloudflare.creates()) == 15
+
+    # the administrator's reload: quiet for a minute, then from the start
+    httpd.graceful()
+    clock.ticks(1)
+    assert len(cloudflare.creates()) == 15
+    clock.until(lambda: len(cloudflare.creates()) > 15, "the seventh try")
+    await_failures(httpd, name, 1, clock)
+    assert 23 <= delays(httpd, name)[1] <= 37
+
+    cloudflare.release()
+    life.await_generation(httpd, name, 1, clock)
+    life.await_served(httpd, name, clock)
+    assert life.attempt(httpd, name) is None
+    seen = life.shown(httpd, name)
+    assert (seen["state"], seen["failures"], seen["last_error"]) \
+        == ("ok", 0, None)
+
+
+def test_codes_decide_before_the_status_does(httpd, cloudflare):
+    """All of them come with 400: what helps is told by Cloudflare's code."""
+    kinds = {"t1100": ("1100", "transient", 30),
+             "a10000": ("10000", "auth", 30),
+             "p1010": ("1010", "permanent", DAY),
+             "n1010": ("1010-network", "transient", 30)}
+    for name, (preset, _, _) in kinds.items():
+        cloudflare.fault({"op": "create", "hostname": name},
+                         {"preset": preset})
+    # each in an account of its own: an auth error stops its account
+    for number, name in enumerate(kinds):
+        token = httpd.write_token(f"token-{number}", cloudflare.token)
+        httpd.vhost(f"{name}.example.com", "CFOrigin on",
+                    f"CFOriginTokenFile {token}")
+    httpd.managed("good.example.com")
+    life.show_status(httpd)
+    httpd.expect(FAILED)
+    httpd.start()
+    assert httpd.get("good.example.com").status == 200
+    for name, (preset, kind, wait) in kinds.items():
+        seen = life.shown(httpd, f"{name}.example.com")
+        assert seen["state"] == "error"
+        error = seen["last_error"]
+        assert (error["kind"], error["http"]) == (kind, 400), (name, error)
+        assert error["code"] == int(preset.split("-")[0])
+        assert error["advice"]
+        failures, seconds = delays(httpd, f"{name}.example.com")
+        assert failures == 1
+        assert 0.8 * wait - 1 <= seconds <= 1.2 * wait + 1, name
+
+
+def pause(httpd, account):
+    return [a["paused_until"] for a in life.status(httpd)["accounts"]
+            if a["account"] == account][0]
+
+
+@pytest.mark.parametrize("do", [
+    {"rate_limit": {"retry_after": 400}},
+    {"ratelimit": {"r": 0, "t": 400}}], ids=["429", "header"])
+def test_a_limit_stops_one_whole_account(httpd, cloudflare, clock, do):
+    """Until the time that was given nothing is asked for it, whatever is
+    reloaded or restarted; the other account goes on; then it goes on."""
+    other = httpd.write_token("other", cloudflare.other_token)
+    first = [f"n{i}.example.com" for i in range(3)]
+    httpd.server("CFOriginMaxConcurrent 1", "CFOriginStartupWait 5s")
+    httpd.managed(*first)
+    httpd.vhost("o.example.net", "CFOrigin on",
+                f"CFOriginTokenFile {other}")
+    life.show_status(httpd)
+    httpd.tolerate(FAILED, r"cforigin:warn.*rate limited")
+    cloudflare.fault({"op": "create", "token": "main", "nth": 1}, do)
+    httpd.start()
+    assert httpd.get("o.example.net").status == 200
+
+    def calls():
+        return sum(call["token"] == "main" for call in cloudflare.creates())
+
+    assert calls() == 1
+    until = life.moment(pause(httpd, "token"))
+    assert 380 <= until - clock.now <= 410
+    assert pause(httpd, "other") is None
+    httpd.graceful()
+    httpd.restart()
+    clock.forward(seconds=200)
+    clock.ticks(3)
+    httpd.graceful()
+    assert calls() == 1
+    clock.forward(seconds=until - clock.now + 1)
+    for name in first:
+        life.await_generation(httpd, name, 1, clock)
+        life.await_served(httpd, name, clock)
+    # the header came with a certificate, which is kept
+    assert calls() == (4 if "rate_limit" in do else 3)
+    assert pause(httpd, "token") is None
+
+
+def test_a_changed_token_counts_as_a_reload(httpd, cloudflare, clock):
+    """The token is put right: within a tick everything that waits for it is
+    tried, from the start."""
+    names = ["a.example.com", "b.example.com"]
+    httpd.write_token("token", cloudflare.server.tokens["disabled"])
+    httpd.managed(*names)
+    life.show_status(httpd)
+    httpd.expect(FAILED)
+    httpd.start()
+    assert life.shown(httpd, names[0])["last_error"]["kind"] == "auth"
+    clock.forward(seconds=20)
+    await_failures(httpd, names[0], 2, clock)
+    clock.forward(seconds=-clock.now + life.moment(
+        life.attempt(httpd, names[0])["next_try"]))
+    await_failures(httpd, names[0], 3, clock)
+    clock.ticks(1)
+    tried = clock.now
+    httpd.write_token("token", cloudflare.token)
+    for name in names:
+        life.await_generation(httpd, name, 1, clock)
+        life.await_served(httpd, name, clock)
+    assert clock.now - tried < 150
+
+
+def test_a_bad_token_file_is_tried_again(httpd, cloudflare, clock):
+    """A fault of this machine is waited for like any other."""
+    httpd.token_file.unlink()
+    httpd.managed("a.example.com")
+    httpd.expect(r"cforigin:error.*CFOriginTokenFile")
+    httpd.start()
+    httpd.write_token("token", cloudflare.token)
+    life.await_generation(httpd, "a.example.com", 1, clock)
+    life.await_served(httpd, "a.example.com", clock)
+
+
+def test_what_the_store_cannot_keep_is_remembered(httpd, cloudflare, clock):
+    """A store that can't be written: the wait grows all the same, in the
+    parent's memory, over reloads of its own; nothing is asked."""
+    httpd.managed("a.example.com")
+    life.show_status(httpd)
+    httpd.store.write_text("a file where the store should be\n")
+    httpd.tolerate(life.QUIET)
+    httpd.start()
+    assert httpd.get("a.example.com", verify=False).status == 503
+    clock.until(lambda: life.shown(httpd, "a.example.com")["failures"] >= 3,
+                "three failures")
+    httpd.store.unlink()
+    life.await_generation(httpd, "a.example.com", 1, clock, 40)
+    life.await_served(httpd, "a.example.com", clock)
+    assert waiting.until(lambda: httpd.get("a.example.com").status == 200,
+                         "its page")
+    assert len(cloudflare.creates()) == 1
