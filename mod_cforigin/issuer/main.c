@@ -6,11 +6,12 @@
  *
  *   cforigin-issuer --token-fd N [--uid N --gid N]
  *
- * Executed as root and locked in by its first lines: what it may touch after
- * them is its three standard descriptors, the network and what any program
- * of that user may read. It ends when its stdin ends.
+ * Executed as root and locked in by its first lines. What it may touch after
+ * them is its three standard descriptors and, from the setup on, the network
+ * and what cforigin_sandbox.h leaves to it. It ends when its stdin ends.
  */
 #include "cforigin_cloudflare.h"
+#include "cforigin_sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +140,27 @@ static void lock_in(pid_t parent)
     }
 }
 
+/* The rest of the locking in has to know where the API is. A machine that
+ * lacks a layer is told of at debug level, by the keeper. */
+static void close_sandbox(const cfo_setup_t *setup)
+{
+    static int is_closed;
+    cfo_sandbox_limits_t usual = cfo_sandbox_usual(setup->max_concurrent);
+    const char *missing[3];
+
+    if (is_closed++) {
+        return;
+    }
+    missing[0] = cfo_sandbox_limits(&usual);
+    missing[1] = cfo_sandbox_files(setup->api_ca_file);
+    missing[2] = cfo_sandbox_calls();
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+        if (missing[i]) {
+            fprintf(stderr, "debug: %s\n", missing[i]);
+        }
+    }
+}
+
 /* ---- the token ---- */
 
 static const char *read_token(int fd, char *token, apr_size_t size)
@@ -189,6 +211,9 @@ static void take_line(cfo_cloudflare_t *cf, cfo_queue_t *out, char *line)
     apr_pool_create(&p, NULL);
     request = cfo_wire_read_request(p, line, &fault);
     if (request) {
+        if (request->op == CFO_OP_SETUP) {
+            close_sandbox(&request->setup);
+        }
         cfo_cloudflare_ask(cf, p, request);
         return;
     }
