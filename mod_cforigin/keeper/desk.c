@@ -9,6 +9,7 @@
 
 #include <apr_hash.h>
 #include <apr_strings.h>
+#include <string.h>
 
 /* What the API makes a caller wait when it doesn't say how long. */
 #define PAUSE_DEFAULT 300
@@ -43,11 +44,15 @@ static apr_interval_time_t pause_left(const cfo_desk_t *desk)
     return left > 0 && left <= apr_time_from_sec(PAUSE_MAX) ? left : 0;
 }
 
+/* Two levels are enough to it: what this machine lacks is no matter of
+ * concern, all else is. */
 static void said(void *baton, const char *line)
 {
     cfo_desk_t *desk = baton;
+    cfo_level_t level =
+        strncmp(line, "debug: ", 7) ? CFO_LEVEL_WARNING : CFO_LEVEL_DEBUG;
 
-    cfo_report_log(desk->keeper->report, CFO_LEVEL_WARNING,
+    cfo_report_log(desk->keeper->report, level,
                    "account %s: cforigin-issuer: %s", desk->account->name,
                    line);
 }

@@ -294,7 +294,8 @@ static void hear(cfo_issuer_t *issuer, const char *line)
     const char *clean =
         cfo_text_clean(issuer->pool, line, strlen(line), SAID_MAX);
 
-    issuer->last_said = clean;
+    if (strncmp(clean, "debug: ", 7))
+        issuer->last_said = clean; /* perhaps what it died of */
     issuer->said(issuer->baton, clean);
 }
 
