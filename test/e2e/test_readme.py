@@ -52,7 +52,7 @@ def test_every_directive_is_explained():
                    for path in (TOP / "mod_cforigin").glob("*.c"))
     directives = set(re.findall(
         r"AP_INIT_\w+\(\s*\"(CFOrigin\w*)\"", text))
-    assert len(directives) == 23, directives
+    assert len(directives) >= 23, directives
     for directive in directives:
         assert re.search(rf"^\| `{directive} ", README, re.M), directive
 
