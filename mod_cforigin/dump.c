@@ -206,5 +206,8 @@ void cfo_dump(const cfo_generation_t *gen, apr_file_t *out, apr_pool_t *p)
     for (i = 0; i < gen->plan->accounts->nelts; i++)
         dump_account(gen, i, out);
     dump_others(gen, out, p);
+    if (ap_find_linked_module("mod_md.c"))
+        apr_file_printf(out, "mod_md is loaded\n  what it manages is left to "
+                             "it; which that is shows at a start\n");
     dump_unused(gen, out, p);
 }

@@ -197,13 +197,24 @@ static int inherits_ours(const cfo_generation_t *gen,
            APR_ARRAY_IDX(gen->vhosts, 0, cfo_vhost_t).has_ssl_lines;
 }
 
+/* A virtual host for which mod_md still waits: it has no certificate to offer
+ * yet, but a stand-in, for which mod_ssl would ask after us. */
+static int is_anothers(server_rec *s, apr_pool_t *p)
+{
+    apr_array_header_t *certs = apr_array_make(p, 1, sizeof(const char *));
+    apr_array_header_t *keys = apr_array_make(p, 1, sizeof(const char *));
+
+    ap_ssl_add_fallback_cert_files(s, p, certs, keys);
+    return certs->nelts > 0;
+}
+
 int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
                            apr_array_header_t *certs, apr_array_header_t *keys)
 {
     int index = cfo_directives_of(s)->index;
     offer_t offer = {{NULL}, {NULL}, 0};
 
-    if (index < 0)
+    if (index < 0 || is_anothers(s, p))
         return DECLINED;
     gen->hook_called[index] = 1;
     switch (

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The neighbours: other servers on the files that the module wrote, and
+another module that looks after certificates in the same httpd."""
+
+import contextlib
+import shutil
+import subprocess
+
+import pairs
+import tls
+import waiting
+from httpd import free_port
+from test_examples import text_of
+
+HAPROXY = """
+global
+    log stderr format raw local0
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend tls
+    bind 127.0.0.1:%(port)d ssl crt %(pem)s
+    http-request return status 200 content-type text/plain string "haproxy"
+"""
+NGINX = """
+daemon off;
+pid %(folder)s/nginx.pid;
+error_log stderr;
+events { }
+http {
+    access_log off;
+    client_body_temp_path %(folder)s/b; proxy_temp_path %(folder)s/p;
+    fastcgi_temp_path %(folder)s/f; uwsgi_temp_path %(folder)s/u;
+    scgi_temp_path %(folder)s/s;
+    server {
+        listen 127.0.0.1:%(port)d ssl;
+        ssl_certificate %(certificate)s;
+        ssl_certificate_key %(key)s;
+        location / { return 200 "nginx"; }
+    }
+}
+"""
+
+
+@contextlib.contextmanager
+def neighbour(program, text, folder, *before):
+    """A server of another kind, run until the block ends."""
+    config = folder / f"{program}.conf"
+    config.write_text(text)
+    path = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    with subprocess.Popen([path, *before, str(config)], text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def served(process, port, name, roots):
+    """What it answers to a client that verifies."""
+    def look():
+        assert process.poll() is None, process.stdout.read()
+        try:
+            return tls.fetch(port, name, roots=roots)
+        except ConnectionRefusedError:
+            return None
+    return waiting.until(look, "the neighbour's answer", 10)
+
+
+def targets(folder):
+    return [f"SSLCertificateFile {folder}/origin.pem",
+            f"SSLCertificateKeyFile {folder}/origin.key"]
+
+
+def test_nginx_serves_the_files(httpd, tmp_path):
+    httpd.vhost("a.example.com", "CFOrigin on", *targets(tmp_path))
+    httpd.start()
+    port = free_port()
+    text = NGINX % {"folder": tmp_path, "port": port,
+                    "certificate": tmp_path / "origin.pem",
+                    "key": tmp_path / "origin.key"}
+    with neighbour("nginx", text, tmp_path, "-c") as process:
+        answer = served(process, port, "a.example.com",
+                        httpd.cloudflare.roots)
+    assert answer.body == b"nginx"
+    assert answer.sha256 == httpd.get("a.example.com").sha256
+
+
+def test_haproxy_serves_a_target_that_holds_both(httpd, tmp_path):
+    """One SSLCertificateFile and no key file: both are in it."""
+    httpd.vhost("a.example.com", "CFOrigin on",
+                f"SSLCertificateFile {tmp_path}/both.pem")
+    httpd.start()
+    port = free_port()
+    text = HAPROXY % {"port": port, "pem": tmp_path / "both.pem"}
+    with neighbour("haproxy", text, tmp_path, "-db", "-f") as process:
+        answer = served(process, port, "a.example.com",
+                        httpd.cloudflare.roots)
+    assert answer.body == b"haproxy"
+    assert answer.sha256 == httpd.get("a.example.com").sha256
+
+
+def beside_mod_md(httpd, *more):
+    """mod_md with a CA that nobody answers for."""
+    httpd.extra_modules += ["watchdog", "md"]
+    httpd.server(f"MDCertificateAuthority https://127.0.0.1:{free_port()}/",
+                 f"MDStoreDir {httpd.root}/md", *more)
+    httpd.tolerate(r"\[md:", "AH10085")
+    return httpd
+
+
+def asked_for(cloudflare):
+    return [create["body"]["hostnames"] for create in cloudflare.creates()]
+
+
+def test_what_mod_md_waits_for_is_left_to_it(httpd, cloudflare):
+    """Over a start, reloads and another start."""
+    beside_mod_md(httpd, text_of(httpd, "beside-mod_md.conf"))
+    httpd.start()
+
+    def look():
+        assert httpd.get("www.example.com").status == 200
+        theirs = httpd.get("direct.example.org", verify=False)
+        assert theirs.status == 503 and not theirs.is_fallback
+        assert asked_for(cloudflare) == [["www.example.com"]]
+
+    look()
+    httpd.graceful()
+    look()
+    httpd.server("MDomain later.example.org")
+    httpd.managed("new.example.com", "later.example.org")
+    httpd.graceful()
+    httpd.await_certificate("new.example.com")
+    assert asked_for(cloudflare) == [["www.example.com"],
+                                     ["new.example.com"]]
+    assert not httpd.get("later.example.org", verify=False).is_fallback
+    httpd.restart()
+    assert httpd.get("www.example.com").status == 200
+    assert len(asked_for(cloudflare)) == 2
+    assert "mod_md is loaded" in httpd.dump()
+
+
+def test_what_mod_md_serves_is_left_to_it(httpd, cloudflare):
+    pairs.self_signed(httpd.root / "md.pem", httpd.root / "md.key",
+                      ["direct.example.org"])
+    beside_mod_md(httpd, "<MDomainSet direct.example.org>",
+                  f"    MDCertificateFile {httpd.root}/md.pem",
+                  f"    MDCertificateKeyFile {httpd.root}/md.key",
+                  "</MDomainSet>")
+    httpd.managed("direct.example.org", "www.example.com")
+    httpd.start()
+    for _ in range(2):
+        assert httpd.get("www.example.com").status == 200
+        theirs = httpd.get("direct.example.org", verify=False)
+        assert theirs.status == 200
+        assert theirs.sha256 == pairs.sha256(httpd.root / "md.pem")
+        assert asked_for(cloudflare) == [["www.example.com"]]
+        httpd.graceful()
