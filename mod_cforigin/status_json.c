@@ -1,155 +1,150 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ?format=json: the schema of the contract, written certificate by
- * certificate so that thousands of them need no tree of their own. */
-#include "cforigin_status.h"
+/* ?format=json: the schema of the contract, written straight out, so that
+ * thousands of certificates need no tree. */
+#include "cforigin_picture.h"
 
-#include <http_protocol.h>
-#include <jansson.h>
-
-static json_t *text_or_null(const char *text)
+static void text(cfo_out_t *out, const char *key, const char *value)
 {
-    json_t *json = text ? json_string(text) : NULL;
-
-    return json ? json : json_null();
+    cfo_out_text(out, key);
+    cfo_out_json(out, value);
 }
 
-static json_t *time_or_null(apr_pool_t *p, apr_time_t t)
+static void number(cfo_out_t *out, const char *key, apr_int64_t value)
 {
-    return text_or_null(cfo_time_word(p, t));
+    cfo_out_text(out, key);
+    cfo_out_number(out, value);
 }
 
-static json_t *number_or_null(int number)
+/* 0 is "not known". */
+static void number_or_null(cfo_out_t *out, const char *key, int value)
 {
-    return number ? json_integer(number) : json_null();
+    if (value)
+        number(out, key, value);
+    else
+        text(out, key, NULL);
 }
 
-static json_t *texts(const apr_array_header_t *list)
+static void time_or_null(cfo_out_t *out, const char *key, apr_time_t t)
 {
-    json_t *json = json_array();
+    if (t == 0) {
+        text(out, key, NULL);
+        return;
+    }
+    cfo_out_text(out, key);
+    CFO_SAY(out, "\"");
+    cfo_out_time(out, t);
+    CFO_SAY(out, "\"");
+}
+
+static void texts(cfo_out_t *out, const char *key,
+                  const apr_array_header_t *list)
+{
     int i;
 
+    cfo_out_text(out, key);
+    CFO_SAY(out, "[");
     for (i = 0; list && i < list->nelts; i++)
-        json_array_append_new(
-            json, text_or_null(APR_ARRAY_IDX(list, i, const char *)));
-    return json;
+        text(out, i ? "," : "", APR_ARRAY_IDX(list, i, const char *));
+    CFO_SAY(out, "]");
 }
 
-static json_t *error_of(const cfo_result_t *error)
+static void last_error(cfo_out_t *out, const cfo_result_t *error)
 {
-    json_t *json;
-
-    if (error->kind == CFO_OK)
-        return json_null();
-    json = json_object();
-    json_object_set_new(json, "kind", json_string(cfo_kind_word(error->kind)));
-    json_object_set_new(json, "code", number_or_null(error->code));
-    json_object_set_new(json, "http", number_or_null(error->http));
-    json_object_set_new(json, "message", text_or_null(error->message));
-    json_object_set_new(json, "ray", text_or_null(error->ray));
-    json_object_set_new(json, "advice",
-                        text_or_null(cfo_result_advice(error)));
-    return json;
+    if (error->kind == CFO_OK) {
+        text(out, ",\"last_error\":", NULL);
+        return;
+    }
+    text(out, ",\"last_error\":{\"kind\":", cfo_kind_word(error->kind));
+    number_or_null(out, ",\"code\":", error->code);
+    number_or_null(out, ",\"http\":", error->http);
+    text(out, ",\"message\":", error->message);
+    text(out, ",\"ray\":", error->ray);
+    text(out, ",\"advice\":", cfo_result_advice(error));
+    CFO_SAY(out, "}");
 }
 
-static json_t *certificate(apr_pool_t *p, const cfo_status_cert_t *c)
+static void certificate(cfo_out_t *out, const cfo_status_cert_t *c)
 {
-    json_t *json = json_object();
-
-#define SET(key, value) json_object_set_new(json, key, value)
-    SET("name", text_or_null(c->name));
-    SET("request_type", text_or_null(c->request_type));
-    SET("hostnames", texts(c->hostnames));
-    SET("vhosts", texts(c->vhosts));
-    SET("state", json_string(cfo_state_word(c->state)));
-    SET("reason", text_or_null(c->reason));
-    SET("serial", text_or_null(c->serial));
-    SET("sha256", text_or_null(c->sha256));
-    SET("key", text_or_null(c->key));
-    SET("issuer", text_or_null(c->issuer));
-    SET("generation", number_or_null(c->generation));
-    SET("not_before", time_or_null(p, c->not_before));
-    SET("not_after", time_or_null(p, c->not_after));
-    SET("renew_at", time_or_null(p, c->renew_at));
-    SET("requested_validity", number_or_null(c->requested_validity));
-    SET("failures", json_integer(c->failures));
-    SET("last_try", time_or_null(p, c->last_try));
-    SET("next_try", time_or_null(p, c->next_try));
-    SET("last_error", error_of(&c->last_error));
-    return json;
+    text(out, "{\"name\":", c->name);
+    text(out, ",\"request_type\":", c->request_type);
+    texts(out, ",\"hostnames\":", c->hostnames);
+    texts(out, ",\"vhosts\":", c->vhosts);
+    text(out, ",\"state\":", cfo_state_word(c->state));
+    text(out, ",\"reason\":", cfo_reason_word(c->reason));
+    text(out, ",\"serial\":", c->serial);
+    text(out, ",\"sha256\":", c->sha256);
+    text(out, ",\"key\":", c->key);
+    text(out, ",\"issuer\":", c->issuer);
+    number_or_null(out, ",\"generation\":", c->generation);
+    time_or_null(out, ",\"not_before\":", c->not_before);
+    time_or_null(out, ",\"not_after\":", c->not_after);
+    time_or_null(out, ",\"renew_at\":", c->renew_at);
+    number_or_null(out, ",\"requested_validity\":", c->requested_validity);
+    number(out, ",\"failures\":", c->failures);
+    time_or_null(out, ",\"last_try\":", c->last_try);
+    time_or_null(out, ",\"next_try\":", c->next_try);
+    last_error(out, &c->last_error);
+    CFO_SAY(out, "}");
 }
 
-static json_t *totals(const cfo_status_t *status)
+static void totals(cfo_out_t *out, const cfo_status_t *status)
 {
-    json_t *json = json_object();
     int i;
 
-    SET("certificates", json_integer(status->certificates->nelts));
-    for (i = 0; i < CFO_STATES; i++)
-        SET(cfo_state_word((cfo_state_t)i), json_integer(status->totals[i]));
-    return json;
+    number(out, ",\"totals\":{\"certificates\":", status->certificates->nelts);
+    for (i = 0; i < CFO_STATES; i++) {
+        text(out, ",", cfo_state_word((cfo_state_t)i));
+        number(out, ":", status->totals[i]);
+    }
+    CFO_SAY(out, "}");
 }
 
-static json_t *keeper(apr_pool_t *p, const cfo_status_t *status)
+static void accounts(cfo_out_t *out, const cfo_status_t *status)
 {
-    json_t *json = json_object();
-
-    SET("running", json_boolean(status->keeper_running));
-    SET("last_run", time_or_null(p, status->keeper_last_run));
-    SET("next_run", time_or_null(p, status->keeper_next_run));
-    return json;
-}
-
-static json_t *accounts(apr_pool_t *p, const cfo_status_t *status)
-{
-    json_t *list = json_array();
     int i;
 
+    CFO_SAY(out, ",\"accounts\":[");
     for (i = 0; i < status->accounts->nelts; i++) {
         const cfo_status_account_t *account =
             &APR_ARRAY_IDX(status->accounts, i, cfo_status_account_t);
-        json_t *json = json_object();
 
-        SET("account", text_or_null(account->account));
-        SET("paused_until", time_or_null(p, account->paused_until));
-        SET("last_success", time_or_null(p, account->last_success));
-        json_array_append_new(list, json);
+        text(out, i ? ",{\"account\":" : "{\"account\":", account->account);
+        time_or_null(out, ",\"paused_until\":", account->paused_until);
+        time_or_null(out, ",\"last_success\":", account->last_success);
+        CFO_SAY(out, "}");
     }
-    return list;
-}
-#undef SET
-
-static void put(request_rec *r, const char *before, json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-
-    ap_rputs(before, r);
-    ap_rputs(text ? text : "null", r);
-    free(text);
-    json_decref(json);
+    CFO_SAY(out, "]");
 }
 
-void cfo_status_json(request_rec *r, const cfo_status_t *status)
+void cfo_status_json(cfo_out_t *out, const cfo_status_t *status)
 {
-    apr_pool_t *p = r->pool;
-    int i;
+    int i, first = 1;
 
-    ap_set_content_type(r, "application/json");
-    ap_rputs("{\"schema\":1,\"module\":\"" CFO_MODULE "\"", r);
-    put(r, ",\"server\":", text_or_null(status->server));
-    put(r, ",\"now\":", time_or_null(p, status->now));
-    put(r, ",\"totals\":", totals(status));
-    put(r,
-        ",\"soonest_not_after\":", time_or_null(p, status->soonest_not_after));
-    ap_rputs(status->reload_wanted ? ",\"reload_wanted\":true"
-                                   : ",\"reload_wanted\":false",
-             r);
-    put(r, ",\"reload_wanted_reason\":", text_or_null(status->reload_wanted));
-    put(r, ",\"keeper\":", keeper(p, status));
-    put(r, ",\"accounts\":", accounts(p, status));
-    ap_rputs(",\"certificates\":[", r);
-    for (i = 0; i < status->certificates->nelts; i++)
-        put(r, i ? ",\n" : "\n",
-            certificate(p, &APR_ARRAY_IDX(status->certificates, i,
-                                          cfo_status_cert_t)));
-    ap_rputs("]}\n", r);
+    CFO_SAY(out, "{\"schema\":1,\"module\":\"" CFO_MODULE "\"");
+    text(out, ",\"server\":", status->server);
+    time_or_null(out, ",\"now\":", status->now);
+    totals(out, status);
+    time_or_null(out, ",\"soonest_not_after\":", status->soonest_not_after);
+    cfo_out_text(out, status->reload_wanted ? ",\"reload_wanted\":true"
+                                            : ",\"reload_wanted\":false");
+    text(out, ",\"reload_wanted_reason\":", status->reload_wanted);
+    cfo_out_text(out, status->keeper_running
+                          ? ",\"keeper\":{\"running\":true"
+                          : ",\"keeper\":{\"running\":false");
+    time_or_null(out, ",\"last_run\":", status->keeper_last_run);
+    time_or_null(out, ",\"next_run\":", status->keeper_next_run);
+    CFO_SAY(out, "}");
+    accounts(out, status);
+    CFO_SAY(out, ",\"certificates\":[");
+    for (i = 0; i < status->certificates->nelts; i++) {
+        const cfo_status_cert_t *c =
+            &APR_ARRAY_IDX(status->certificates, i, cfo_status_cert_t);
+
+        if (!cfo_status_shows(status, c))
+            continue;
+        cfo_out_text(out, first ? "\n" : ",\n");
+        certificate(out, c);
+        first = 0;
+    }
+    CFO_SAY(out, "]}\n");
 }

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Escapes, times in words, and the buffer in front of the reader. Pure. */
+#include "cforigin_show.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* --- the buffer ------------------------------------------------------------
+ */
+
+void cfo_out_begin(cfo_out_t *out, cfo_out_fn *write, void *baton)
+{
+    out->write = write;
+    out->baton = baton;
+    out->len = 0;
+}
+
+void cfo_out_end(cfo_out_t *out)
+{
+    if (out->len > 0)
+        out->write(out->baton, out->buffer, out->len);
+    out->len = 0;
+}
+
+void cfo_out_bytes(cfo_out_t *out, const char *data, apr_size_t len)
+{
+    if (len > sizeof(out->buffer) - out->len)
+        cfo_out_end(out);
+    if (len > sizeof(out->buffer)) {
+        out->write(out->baton, data, len);
+        return;
+    }
+    memcpy(out->buffer + out->len, data, len);
+    out->len += len;
+}
+
+void cfo_out_text(cfo_out_t *out, const char *text)
+{
+    if (text)
+        cfo_out_bytes(out, text, strlen(text));
+}
+
+void cfo_out_number(cfo_out_t *out, apr_int64_t number)
+{
+    char digits[24];
+    char *at = digits + sizeof(digits);
+    apr_uint64_t rest =
+        number < 0 ? 0 - (apr_uint64_t)number : (apr_uint64_t)number;
+
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (number < 0)
+        *--at = '-';
+    cfo_out_bytes(out, at, (apr_size_t)(digits + sizeof(digits) - at));
+}
+
+/* --- times
+ * ----------------------------------------------------------------- */
+
+static void two_digits(char *to, apr_int64_t number)
+{
+    to[0] = (char)('0' + number / 10 % 10);
+    to[1] = (char)('0' + number % 10);
+}
+
+/* Five times a certificate, thousands of certificates: worth some arithmetic
+ * of its own. Years begin in March here, so that a leap day comes last. */
+void cfo_out_time(cfo_out_t *out, apr_time_t t)
+{
+    char text[] = "0000-00-00T00:00:00Z";
+    apr_int64_t seconds = apr_time_sec(t), days, era, day, year, month;
+
+    if (seconds < 0)
+        seconds = 0;
+    days = seconds / 86400 + 719468;
+    seconds %= 86400;
+    era = days / 146097;
+    day = days % 146097;
+    year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    day -= 365 * year + year / 4 - year / 100;
+    month = (5 * day + 2) / 153;
+    day -= (153 * month + 2) / 5;
+    month += month < 10 ? 3 : -9;
+    year += era * 400 + (month <= 2);
+    two_digits(text, year / 100);
+    two_digits(text + 2, year % 100);
+    two_digits(text + 5, month);
+    two_digits(text + 8, day + 1);
+    two_digits(text + 11, seconds / 3600);
+    two_digits(text + 14, seconds / 60 % 60);
+    two_digits(text + 17, seconds % 60);
+    cfo_out_bytes(out, text, sizeof(text) - 1);
+}
+
+const char *cfo_show_relative(char words[CFO_RELATIVE_MAX], apr_time_t t,
+                              apr_time_t now)
+{
+    static const struct {
+        apr_int64_t seconds;
+        const char *name;
+    } units[] = {{31556952, "years"}, {2629746, "months"}, {86400, "days"},
+                 {3600, "hours"},     {60, "minutes"},     {1, "seconds"}};
+    apr_int64_t length = (t < now ? now - t : t - now) / APR_USEC_PER_SEC;
+    int i = 0;
+
+    while (i < 5 && length < 2 * units[i].seconds)
+        i++;
+    if (length == 0)
+        apr_snprintf(words, CFO_RELATIVE_MAX, "now");
+    else
+        apr_snprintf(words, CFO_RELATIVE_MAX, "%s%" APR_INT64_T_FMT " %s%s",
+                     t < now ? "" : "in ", length / units[i].seconds,
+                     length == 1 ? "second" : units[i].name,
+                     t < now ? " ago" : "");
+    return words;
+}
+
+/* --- escapes
+ * -------------------------------------------------------------- */
+
+/* The bytes of a UTF-8 character and its number; 0 when it is none. */
+static int character(const unsigned char *s, unsigned *number)
+{
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    int n = s[0] < 0x80             ? 1
+            : (s[0] & 0xe0) == 0xc0 ? 2
+            : (s[0] & 0xf0) == 0xe0 ? 3
+            : (s[0] & 0xf8) == 0xf0 ? 4
+                                    : 0;
+    int i;
+
+    *number = n > 1 ? s[0] & (0x7fu >> n) : s[0];
+    for (i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) /* stops at the end of the text as well */
+            return 0;
+        *number = *number << 6 | (s[i] & 0x3fu);
+    }
+    if (*number < least[n] || *number > 0x10ffff ||
+        (*number >= 0xd800 && *number < 0xe000))
+        return 0;
+    return n;
+}
+
+/* C1 controls are as bad as those of ASCII. */
+static int is_printable(unsigned number)
+{
+    return number >= 0x20 && !(number >= 0x7f && number < 0xa0);
+}
+
+#define REPLACEMENT 0xfffdu
+
+typedef void put_fn(cfo_out_t *out, unsigned number, const char *bytes,
+                    int len);
+
+/* Runs of harmless bytes go as they are, the rest through `put`. */
+static void escape(cfo_out_t *out, const char *text, const char *special,
+                   put_fn *put)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    while (*s) {
+        const unsigned char *run = s;
+        unsigned number;
+        int len;
+
+        while (*s >= 0x20 && *s < 0x7f && !strchr(special, *s))
+            s++;
+        if (s > run)
+            cfo_out_bytes(out, (const char *)run, (apr_size_t)(s - run));
+        if (*s == '\0')
+            return;
+        len = character(s, &number);
+        if (len == 0 || (!is_printable(number) && !apr_isspace(number)))
+            put(out, REPLACEMENT, "\xef\xbf\xbd", 3);
+        else
+            put(out, number, (const char *)s, len);
+        s += len ? len : 1;
+    }
+}
+
+static void put_html(cfo_out_t *out, unsigned number, const char *bytes,
+                     int len)
+{
+    if (number < 0x80 && number != '<' && number != '>' && number != '&' &&
+        number != '"' && number != '\'') {
+        cfo_out_bytes(out, bytes, (apr_size_t)len);
+        return;
+    }
+    CFO_SAY(out, "&#");
+    cfo_out_number(out, number);
+    CFO_SAY(out, ";");
+}
+
+void cfo_out_html(cfo_out_t *out, const char *text)
+{
+    if (text)
+        escape(out, text, "<>&\"'", put_html);
+}
+
+static void put_json(cfo_out_t *out, unsigned number, const char *bytes,
+                     int len)
+{
+    static const char hex[] = "0123456789abcdef";
+    char code[] = "\\u0000";
+
+    if (number == '"' || number == '\\')
+        CFO_SAY(out, "\\");
+    if (number >= 0x20) {
+        cfo_out_bytes(out, bytes, (apr_size_t)len);
+        return;
+    }
+    code[4] = hex[number >> 4];
+    code[5] = hex[number & 15];
+    cfo_out_bytes(out, code, sizeof(code) - 1);
+}
+
+void cfo_out_json(cfo_out_t *out, const char *text)
+{
+    if (text == NULL) {
+        CFO_SAY(out, "null");
+        return;
+    }
+    CFO_SAY(out, "\"");
+    escape(out, text, "\"\\", put_json);
+    CFO_SAY(out, "\"");
+}
+
+static void put_label(cfo_out_t *out, unsigned number, const char *bytes,
+                      int len)
+{
+    if (number == '"' || number == '\\')
+        CFO_SAY(out, "\\");
+    if (number < 0x20)
+        CFO_SAY(out, " ");
+    else
+        cfo_out_bytes(out, bytes, (apr_size_t)len);
+}
+
+void cfo_out_label(cfo_out_t *out, const char *text)
+{
+    CFO_SAY(out, "\"");
+    escape(out, text ? text : "", "\"\\", put_label);
+    CFO_SAY(out, "\"");
+}
+
+static void put_line(cfo_out_t *out, unsigned number, const char *bytes,
+                     int len)
+{
+    if (number < 0x20)
+        CFO_SAY(out, " ");
+    else
+        cfo_out_bytes(out, bytes, (apr_size_t)len);
+}
+
+void cfo_out_line(cfo_out_t *out, const char *text)
+{
+    if (text)
+        escape(out, text, "", put_line);
+}
+
+void cfo_out_segment(cfo_out_t *out, const char *text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    for (; text && *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        char code[3] = {'%', hex[c >> 4], hex[c & 15]};
+
+        if (apr_isalnum(c) || strchr("-._~*", c))
+            cfo_out_bytes(out, text, 1);
+        else
+            cfo_out_bytes(out, code, sizeof(code));
+    }
+}
+
+/* --- paths
+ * ---------------------------------------------------------------- */
+
+/* U+2026 in UTF-8. */
+#define DOTS "\xe2\x80\xa6"
+
+static const char *replace_all(apr_pool_t *p, const char *text,
+                               const char *path)
+{
+    const char *base = strrchr(path, '/');
+    const char *at;
+
+    if (base == NULL || base == path || base[1] == '\0')
+        return text;
+    while ((at = strstr(text, path)) != NULL)
+        text = apr_pstrcat(p, apr_pstrmemdup(p, text, (apr_size_t)(at - text)),
+                           DOTS, base, at + strlen(path), NULL);
+    return text;
+}
+
+/* Where a path ends that nobody quoted. */
+static int ends_path(char c)
+{
+    return c == '\0' || apr_isspace(c) || strchr("'\"<>()[]{},;:", c) != NULL;
+}
+
+const char *cfo_show_without_paths(apr_pool_t *p, const char *text,
+                                   const apr_array_header_t *secrets)
+{
+    char *to, *result;
+    int i;
+
+    if (text == NULL)
+        return NULL;
+    for (i = 0; secrets && i < secrets->nelts; i++)
+        text = replace_all(p, text, APR_ARRAY_IDX(secrets, i, const char *));
+    /* "/a" becomes "…/a": two bytes can become five. */
+    to = result = apr_palloc(p, strlen(text) * 3 + 1);
+    for (i = 0; text[i];) {
+        const char *end = text + i, *base = NULL;
+
+        if (text[i] != '/' ||
+            (i > 0 && !ends_path(text[i - 1]) && text[i - 1] != '=')) {
+            *to++ = text[i++];
+            continue;
+        }
+        /* Of "https://host/x" the slashes follow a colon: no path. */
+        for (; !ends_path(*end); end++)
+            if (*end == '/')
+                base = end;
+        if (text[i + 1] == '/' || base == text + i)
+            base = text + i;
+        else {
+            memcpy(to, DOTS, sizeof(DOTS) - 1);
+            to += sizeof(DOTS) - 1;
+        }
+        memcpy(to, base, (apr_size_t)(end - base));
+        to += end - base;
+        i = (int)(end - text);
+    }
+    *to = '\0';
+    return result;
+}
