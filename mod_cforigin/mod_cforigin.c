@@ -39,6 +39,7 @@
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_ssl.h>
+#include <mod_status.h>
 #include <mpm_common.h>
 
 /* What one reading of httpd.conf leads to; all of it is on pconf. */
@@ -302,6 +303,12 @@ static int handle_status(request_rec *r)
     return generation ? cfo_status_handle(generation, r) : DECLINED;
 }
 
+static int server_status(request_rec *r, int flags)
+{
+    return generation ? cfo_status_server_status(generation, r, flags)
+                      : DECLINED;
+}
+
 static void register_hooks(apr_pool_t *p)
 {
     static const char *const mod_ssl[] = {"mod_ssl.c", NULL};
@@ -317,6 +324,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_read_request(check_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handle_status, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, server_status, NULL, NULL,
+                      APR_HOOK_MIDDLE);
 }
 
 __attribute__((visibility("default")))
