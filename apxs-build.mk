@@ -26,6 +26,8 @@ DEMOPKGS  := python3 python3-cryptography
 TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev apache2-utils openssl \
              curl nginx haproxy debhelper lintian man-db \
+             chromium fonts-dejavu-core python3-jsonschema \
+             python3-prometheus-client \
              $(if $(shell command -v node),,nodejs) \
              $(if $(shell command -v npm),,npm)
 FUZZPKGS  := clang libclang-rt-dev libssl-dev
@@ -147,7 +149,11 @@ $(BUILD)/obj/%.o: %.c
 
 # Unit tests: one program a room, linked with every room but the mains.
 UNIT     := $(patsubst test/unit/%.c,$(BUILD)/unit/%,$(wildcard test/unit/test_*.c))
-UNITOBJ   = $(call obj,$(CORE) $(filter-out %/main.c,$(KEEPER) $(ISSUER)))
+UNITOBJ   = $(call obj,$(CORE) $(filter-out %/main.c,$(KEEPER) $(ISSUER)) \
+            $(RENDERED))
+# The status's renderings know no httpd: a program shows made-up pictures.
+RENDERED := $(addprefix mod_cforigin/status_,html.c parts.c style.c json.c \
+            metrics.c auto.c)
 
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
@@ -157,11 +163,16 @@ $(BUILD)/unit/%: $(BUILD)/obj/test/unit/%.o $(UNITOBJ)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -o $@ $^ -lcmocka -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
 
+$(BUILD)/show_status: $(BUILD)/obj/test/status/show_status.o \
+    $(call obj,$(CORE) $(RENDERED))
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
+
 # The unit programs, then the e2e tests on a real httpd; ends with a line
 # "N passed, N failed". JOBS=1: one test at a time.
 JOBS   ?= auto
 
-check: all $(UNIT)
+check: all $(UNIT) $(BUILD)/show_status
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
 	    $(UNIT)
 
