@@ -15,7 +15,8 @@ import waiting  # noqa: E402
 from httpd import Httpd  # noqa: E402
 
 MPMS = ["event", "worker", "prefork"]
-collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py"]
+collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py",
+                                               "test_separation.py"]
 
 
 @pytest.hookimpl(hookwrapper=True)
