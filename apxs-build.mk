@@ -24,7 +24,7 @@ BUILDPKGS := gcc libc6-dev apache2-bin apache2-dev libcurl4-openssl-dev \
              libjansson-dev libidn2-dev libssl-dev
 DEMOPKGS  := python3 python3-cryptography
 TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
-             python3-pytest-timeout libcmocka-dev apache2-utils openssl \
+             python3-pytest-timeout libcmocka-dev apache2-utils openssl strace \
              curl nginx haproxy debhelper lintian man-db \
              chromium fonts-dejavu-core python3-jsonschema \
              python3-prometheus-client \
