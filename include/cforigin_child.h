@@ -14,6 +14,7 @@ typedef struct cfo_child_t {
     const char *const *argv; /* ends with NULL */
     char *const *envp;       /* ends with NULL */
     const char *cwd;         /* or NULL: stay */
+    int own_group;           /* of processes, so that all of it can be killed */
     int fds[4];              /* become 0, 1, 2, 3; -1: not open in the child */
 } cfo_child_t;
 

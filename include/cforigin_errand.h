@@ -9,9 +9,11 @@
 #include "cforigin_standing.h"
 
 /** The round for everything that is due, NULL when nothing is. Marks what it
- * holds as being tried. */
-cfo_round_t *cfo_errand_round(cfo_generation_t *gen, apr_time_t now,
-                              apr_pool_t *ptemp);
+ * holds as being tried.
+ * @param serving 1 when the server is up, so that its listeners can be looked
+ *        at */
+cfo_round_t *cfo_errand_round(cfo_generation_t *gen, int serving,
+                              apr_time_t now, apr_pool_t *ptemp);
 
 /** No items: only run the test of the configuration. */
 cfo_round_t *cfo_errand_test(const cfo_generation_t *gen, apr_pool_t *ptemp);

@@ -28,6 +28,7 @@ typedef void cfo_said_fn(void *baton, const char *line);
 /**
  * Open the token file (refused when it is no regular file, empty, or group or
  * others can read it) and execute <libexec>/cforigin-issuer.
+ * @param account NULL: one without a token, for looks at listeners
  * @return the link, or NULL with *fault
  */
 cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,

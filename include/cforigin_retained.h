@@ -57,6 +57,27 @@ typedef struct cfo_retained_t {
     /* Requests to the API since the start, for the status. */
     apr_uint64_t calls[CFO_CALL_OPS][CFO_KINDS];
 
+    /* Its work is over; it only runs CFOriginNotifyCommand. */
+    int keeper_tells;
+
+    /* The API's clock: how far it is ahead of ours, and what time it really
+     * was when we learned that, by both clocks. */
+    int clock_off;               /* by more than five minutes */
+    int clock_told;
+    apr_interval_time_t clock_offset;
+    apr_time_t clock_true;
+    apr_time_t clock_steady;     /* of one that nobody sets */
+
+    /* By certificate: what CFOriginNotifyCommand has to be told yet. */
+    struct apr_hash_t *notices;  /* cfo_kept_notices_t */
+
+    /* By certificate: our own restart was for it, so look at what is served
+     * now; int *: how often that was tried. */
+    apr_pool_t *confirm_pool;
+    struct apr_hash_t *confirm;
+
+    apr_time_t revoke_looked;    /* for superseded certificates */
+
     char cwd[4096];              /* before httpd detached; "" unknown */
 } cfo_retained_t;
 
@@ -68,6 +89,18 @@ void cfo_retained_put_attempt(cfo_retained_t *r, const char *key,
                               const cfo_attempt_t *attempt);
 const cfo_attempt_t *cfo_retained_attempt(const cfo_retained_t *r,
                                           const char *key);
+
+/** What is remembered of warnings and notices; no pointers. */
+typedef struct cfo_kept_notices_t {
+    cfo_notices_t notices;
+    int unsaved;       /* the store could not keep them */
+    apr_time_t warned; /* of its end, in the log; 0: never */
+} cfo_kept_notices_t;
+
+void cfo_retained_put_notices(cfo_retained_t *r, const char *key,
+                              const cfo_kept_notices_t *notices);
+const cfo_kept_notices_t *cfo_retained_notices(const cfo_retained_t *r,
+                                               const char *key);
 
 /** Replace the labels of taken vhosts (const char *). Copied. */
 void cfo_retained_put_taken(cfo_retained_t *r,

@@ -6,7 +6,10 @@
  *   task.c    one certificate under way: which step follows which
  *   disk.c    the steps that wait for the disk or a key; on worker threads
  *   find.c    a create whose answer was lost: is the certificate there?
- *   desk.c    one account: its issuer, its pauses
+ *   desk.c    one account: its issuer, its pauses, and the API's clock
+ *   revoke.c  what was replaced, when nothing shows it any more
+ *   look.c    what this server's listeners show
+ *   tell.c    what CFOriginNotifyCommand has to be told
  *
  * All but disk.c runs on the main thread. A task and its pool belong to the
  * worker while a job is queued, and to the main thread otherwise.
@@ -38,12 +41,16 @@ typedef struct cfo_keeper_t {
     struct cfo_desk_t *desks;  /* one an account, and one for no token */
     int ndesks;
     cfo_result_t fault; /* of the surroundings: every item fails with it */
+    int busy;           /* the fault is that another server is at work */
     int open;           /* items that are not done */
     int alive;          /* of those, the ones that were begun */
     int installed;
     long moved; /* when something last did, cfo_child_clock */
     int targets_told;
     struct apr_hash_t *told; /* task.c: how often a failure was logged */
+    int clock_known;         /* an answer said what time it is there */
+    volatile int clock_off;  /* and it isn't what our clock says */
+    apr_array_header_t *tellings; /* tell.c's */
     volatile int *stop;      /* set by a signal: end now */
 } cfo_keeper_t;
 
@@ -61,6 +68,7 @@ typedef struct cfo_desk_t {
     int sequence;                 /* of lost answers and lists */
     struct apr_hash_t *lookups;   /* find.c: hostname -> its zone */
     struct apr_hash_t *zones;     /* find.c: zone id -> its list */
+    apr_array_header_t *clock_waiting; /* task.c: cfo_task_t * */
 } cfo_desk_t;
 
 /** What a look into the store came to. */
@@ -104,6 +112,7 @@ typedef struct cfo_task_t {
     cfo_look_t look;
     cfo_reason_t reason;
     int generation;
+    const char *old_serial; /* of the live generation, NULL: none */
     cfo_intent_t intent;
     cfo_pem_t key, csr;
 
@@ -116,6 +125,9 @@ typedef struct cfo_task_t {
 
     cfo_pending_end_t pending_end;
     cfo_attempt_t attempt;
+
+    int has_notices, notices_kept; /* tell.c: are there, are in the store */
+    cfo_notices_t notices;
 } cfo_task_t;
 
 /* round.c */
@@ -168,6 +180,33 @@ void cfo_disk_look(void *task);    /* -> look */
 void cfo_disk_make(void *task);    /* -> result: key, CSR, intent on disk */
 void cfo_disk_install(void *task); /* -> result, generation */
 void cfo_disk_settle(void *task);  /* after a failure */
+
+/* revoke.c */
+
+/** Counted in keeper->open until it is over. */
+void cfo_revoke_begin(cfo_keeper_t *keeper, const cfo_served_t *served);
+
+/* look.c */
+
+cfo_request_t cfo_look_request(const cfo_served_t *served);
+
+/** All looks that are for no revocation; waits for them. */
+void cfo_look_run(cfo_keeper_t *keeper);
+
+/* tell.c */
+
+/* On the worker that did it: noted in notify.json. */
+void cfo_tell_installed(cfo_task_t *task, int adopted);
+void cfo_tell_kept(cfo_task_t *task);
+void cfo_tell_failed(cfo_task_t *task);
+
+/** To be told at the end of the round, if there is anything. */
+void cfo_tell_queue(cfo_task_t *task);
+void cfo_tell_refused(cfo_keeper_t *keeper, const cfo_item_t *item,
+                      const cfo_result_t *why);
+
+/** Run the command for all of it. */
+void cfo_tell_run(cfo_keeper_t *keeper);
 
 /* reload_check.c */
 

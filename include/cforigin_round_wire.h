@@ -3,7 +3,9 @@
  * JSON Lines between httpd's parent and the keeper. Down, on a memfd that is
  * the keeper's stdin: one `round` line (where things are, the limits), an
  * `account` line for each token file, a `certificate` line for each thing
- * that is to be done now. Up, on the keeper's stdout: events.
+ * that is to be done now, a `notice` line for what is only to be told to
+ * CFOriginNotifyCommand, a `served` line for each look at a listener. Up, on
+ * the keeper's stdout: events.
  *
  * The parent decides *when* something is tried (back-off, pauses); the keeper
  * looks again under the lock *whether* it is still needed, and does it.
@@ -22,7 +24,25 @@ typedef struct cfo_item_t {
                           * zone_id), account, targets; vhosts is not sent.
                           * folder may be another's, found by its target */
     int failures;        /* the count a failure now is added to */
+    cfo_notices_t notices; /* what the store could not keep; else zeroed */
+    int expiring;          /* to be told; of what is served then: */
+    apr_time_t not_after;
+    const char *serial;
 } cfo_item_t;
+
+/** A look at what a listener of this server shows. */
+typedef struct cfo_served_t {
+    const char *name;    /* of the certificate, as its folder and type */
+    const char *folder;
+    cfo_request_type_t request_type;
+    const char *address; /* where to connect */
+    int port;
+    const char *sni;
+    int one_of_two;      /* the vhost has both types: ask for this one */
+    const char *sha256;  /* what should be shown */
+    int revoke;          /* when it is: revoke what it superseded */
+    int account;         /* with revoke: index into the round's accounts */
+} cfo_served_t;
 
 typedef struct cfo_round_t {
     const char *store;
@@ -44,6 +64,8 @@ typedef struct cfo_round_t {
     int revoke_superseded;
     apr_array_header_t *accounts; /* cfo_account_t */
     apr_array_header_t *items;    /* cfo_item_t * */
+    apr_array_header_t *notices;  /* cfo_item_t *: nothing but to be told */
+    apr_array_header_t *served;   /* cfo_served_t * */
 } cfo_round_t;
 
 /** The whole plan as text: lines, each with its newline. */
@@ -64,6 +86,13 @@ typedef enum {
     CFO_EVENT_RELOAD_CHECK, /* ok, message: the tree's hash, or why not */
     CFO_EVENT_CALLS,        /* op, outcome, calls: requests to the API that
                              * an answer took */
+    CFO_EVENT_CLOCK,        /* offset: how far the API's clock is ahead of
+                             * ours; once a round that learned it */
+    CFO_EVENT_SERVED,       /* name, type, ok: 1 as it should be, 0 another
+                             * (sha256), -1 can't be told (message) */
+    CFO_EVENT_NOTICES,      /* name, type, notices; ok: the store has them */
+    CFO_EVENT_TELLING,      /* the work is over, only CFOriginNotifyCommand
+                             * runs from here on */
     CFO_EVENT_DONE          /* the round is over; nothing follows */
 } cfo_event_kind_t;
 
@@ -87,6 +116,9 @@ typedef struct cfo_event_t {
     int op;                  /* cfo_call_op_word */
     cfo_kind_t outcome;
     int calls;
+    const char *sha256;
+    apr_interval_time_t offset;
+    cfo_notices_t notices;
 } cfo_event_t;
 
 /** What is asked of the API, for counting: "create", "list", "get", "revoke",

@@ -17,6 +17,7 @@
 #define CFORIGIN_STORE_H
 
 #include "cforigin_decide.h"
+#include "cforigin_notices.h"
 #include "cforigin_pki.h"
 #include "cforigin_schedule.h"
 
@@ -26,6 +27,7 @@
 #define CFO_FILE_CSR "csr.pem"
 #define CFO_FILE_INTENT "intent.json"
 #define CFO_FILE_ATTEMPT "attempt.json"
+#define CFO_FILE_NOTIFY "notify.json"
 #define CFO_FILE_RENEW "renew"
 #define CFO_DIR_PENDING "pending"
 #define CFO_LINK_CURRENT "current"
@@ -119,6 +121,9 @@ apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store);
 /** attempt.json; failures 0 when it is missing, empty, rubbish, or older than
  * the switch of `current`: a success came after it. */
 cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir);
+
+/** notify.json; zeroed when it is missing, empty or rubbish. */
+cfo_notices_t cfo_store_notices(apr_pool_t *p, const char *dir);
 
 /** accounts/<id>.json */
 typedef struct cfo_account_state_t {

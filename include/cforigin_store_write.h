@@ -75,11 +75,20 @@ cfo_result_t cfo_store_set_current(apr_pool_t *p, const char *dir,
 /** Remove generations that have not been current for a day, and what crashes
  * left (unnamed directories, temporary files older than a day). Keeps the
  * live one and the newest one before it, whatever their age.
+ * @param keep_issued 1: what was issued (not taken over) stays as long as it
+ *        is valid; it is to be revoked first
  * @return how many generations were removed */
-int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now);
+int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now,
+                    int keep_issued);
+
+/** Remove one generation that is not the live one. */
+cfo_result_t cfo_store_remove_generation(apr_pool_t *p, const char *dir,
+                                         int generation);
 
 cfo_result_t cfo_store_put_attempt(apr_pool_t *p, const char *dir,
                                    const cfo_attempt_t *attempt);
+cfo_result_t cfo_store_put_notices(apr_pool_t *p, const char *dir,
+                                   const cfo_notices_t *notices);
 cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
                                    const char *id,
                                    const cfo_account_state_t *state);

@@ -43,7 +43,8 @@ typedef struct cfo_request_t {
     cfo_setup_t setup;            /* setup */
     const char *csr;              /* create */
     const apr_array_header_t *hostnames; /* create */
-    const char *request_type;     /* create: the API's word */
+    const char *request_type;     /* create: the API's word; served: the one
+                                   * to ask for where both are, or NULL */
     int requested_validity;       /* create: days */
     const char *zone_id;          /* list */
     const char *hostname;         /* zone: the longest suffix that is a zone */

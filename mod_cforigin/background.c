@@ -2,10 +2,13 @@
 /* What the parent does with time. Starts keepers, takes in their events,
  * looks around every ten seconds. */
 #include "cforigin_background.h"
+#include "cforigin_clock.h"
+#include "cforigin_confirm.h"
 #include "cforigin_errand.h"
 #include "cforigin_keeper_link.h"
 #include "cforigin_reload.h"
 #include "cforigin_status.h"
+#include "cforigin_warn.h"
 
 #include <ap_mpm.h>
 #include <signal.h>
@@ -85,6 +88,20 @@ static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
         gen->retained->calls[event->op][event->outcome] +=
             (apr_uint64_t)event->calls;
         break;
+    case CFO_EVENT_CLOCK:
+        cfo_clock_learn(gen, event->offset, apr_time_now());
+        break;
+    case CFO_EVENT_SERVED:
+        if (st)
+            cfo_confirm_learn(gen, st, event);
+        break;
+    case CFO_EVENT_NOTICES:
+        if (st)
+            cfo_warn_learn(gen, st, &event->notices, event->ok);
+        break;
+    case CFO_EVENT_TELLING:
+        gen->retained->keeper_tells = 1;
+        break;
     case CFO_EVENT_DONE:
         break;
     }
@@ -115,13 +132,13 @@ static void fail_unsettled(cfo_generation_t *gen, const char *why)
     }
 }
 
-static void start_round(cfo_generation_t *gen, apr_time_t now)
+static void start_round(cfo_generation_t *gen, int serving, apr_time_t now)
 {
     apr_pool_t *ptemp;
     cfo_round_t *round;
 
     apr_pool_create(&ptemp, gen->pool);
-    round = cfo_errand_round(gen, now, ptemp);
+    round = cfo_errand_round(gen, serving, now, ptemp);
     if (round) {
         const char *fault = cfo_keeper_start(gen, round, 0, ptemp);
 
@@ -196,7 +213,8 @@ void cfo_background_cold_start(cfo_generation_t *gen)
     apr_time_t now;
 
     note_tokens(gen);
-    start_round(gen, apr_time_now());
+    cfo_warn_begin(gen);
+    start_round(gen, 0, apr_time_now());
     while (!all_settled(gen) && (now = apr_time_now()) < deadline &&
            cfo_keeper_wait(gen->retained, deadline - now)) {
         if (cfo_keeper_read(gen, on_event))
@@ -227,12 +245,13 @@ static void on_earlier_event(cfo_generation_t *gen, const cfo_event_t *event)
 void cfo_background_begin(cfo_generation_t *gen)
 {
     note_tokens(gen);
+    cfo_warn_begin(gen);
     cfo_keeper_adopt(gen);
     /* One that is over by now holds up no round of this generation. */
     if (cfo_keeper_read(gen, on_earlier_event))
         end_round(gen);
     if (!gen->one_process && !cfo_keeper_is_running(gen->retained))
-        start_round(gen, apr_time_now());
+        start_round(gen, 0, apr_time_now());
 }
 
 /* --- the look around
@@ -258,6 +277,18 @@ static void look_at_tokens(cfo_generation_t *gen, apr_time_t now)
     }
 }
 
+static int its_time_has_come(const cfo_standing_t *st, apr_time_t now)
+{
+    const cfo_cert_facts_t *facts = st->entry->stored.facts;
+
+    if (facts == NULL || now == 0 || st->decision.reason == CFO_EXPIRED)
+        return 0;
+    if (facts->not_after <= now)
+        return 1;
+    return st->decision.renew_at && st->decision.renew_at <= now &&
+           st->decision.reason != CFO_RENEW_WINDOW;
+}
+
 /* Has anything come about since the last look: the renew marker, its time, a
  * generation that another server on this store installed? Cheap: three calls
  * of the system, none of them opens a file. */
@@ -271,11 +302,8 @@ static int has_changed(const cfo_generation_t *gen, const cfo_standing_t *st,
         return 1;
     if (cfo_store_current(ptemp, dir) != st->current)
         return 1;
-    if (st->decision.action != CFO_KEEP)
-        return 0;
-    return st->decision.renew_at && st->decision.renew_at <= now &&
-           st->decision.reason != CFO_RENEW_WINDOW &&
-           st->decision.reason != CFO_EXPIRED;
+    return st->decision.action == CFO_KEEP &&
+           its_time_has_come(st, cfo_clock_trusted(gen, now));
 }
 
 static void look_around(cfo_generation_t *gen, apr_time_t now)
@@ -285,6 +313,7 @@ static void look_around(cfo_generation_t *gen, apr_time_t now)
 
     apr_pool_create(&ptemp, gen->pool);
     look_at_tokens(gen, now);
+    cfo_clock_look(gen, now);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         cfo_standing_t *st = &gen->standings[i];
 
@@ -295,6 +324,7 @@ static void look_around(cfo_generation_t *gen, apr_time_t now)
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);
+    cfo_warn_look(gen, now);
 }
 
 void cfo_background_tick(cfo_generation_t *gen)
@@ -313,10 +343,10 @@ void cfo_background_tick(cfo_generation_t *gen)
         end_round(gen);
     if (!cfo_keeper_is_running(gen->retained)) {
         look_around(gen, now);
-        start_round(gen, now);
+        start_round(gen, !gen->retained->own_graceful, now);
     }
     /* Not the `now` from above: a test that was read since is later. */
-    if (!cfo_keeper_is_running(gen->retained))
+    if (!cfo_keeper_is_running(gen->retained) || gen->retained->keeper_tells)
         cfo_reload_consider(gen, apr_time_now());
     cfo_status_publish(gen);
 }

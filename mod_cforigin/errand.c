@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the keeper is sent to do, from what stands. */
 #include "cforigin_errand.h"
+#include "cforigin_confirm.h"
+#include "cforigin_warn.h"
 
 #include <http_core.h>
 #include <unistd.h>
@@ -74,36 +76,52 @@ static cfo_round_t *round_make(const cfo_generation_t *gen, apr_pool_t *ptemp)
     round->revoke_superseded = global->revoke_superseded;
     round->accounts = gen->plan->accounts;
     round->items = apr_array_make(ptemp, 16, sizeof(cfo_item_t *));
+    round->notices = apr_array_make(ptemp, 4, sizeof(cfo_item_t *));
+    round->served = apr_array_make(ptemp, 4, sizeof(cfo_served_t *));
     return round;
 }
 
-static void add_item(cfo_round_t *round, cfo_standing_t *st, apr_pool_t *ptemp)
+static cfo_item_t *item_of(cfo_generation_t *gen, cfo_standing_t *st,
+                           apr_time_t now, apr_pool_t *ptemp)
 {
     cfo_item_t *item = apr_pcalloc(ptemp, sizeof(*item));
 
     item->wanted = *st->wanted;
     item->wanted.folder = st->folder;
     item->failures = st->failures;
-    APR_ARRAY_PUSH(round->items, cfo_item_t *) = item;
-    st->trying = 1;
+    cfo_warn_fill(gen, st, item, now);
+    return item;
 }
 
-cfo_round_t *cfo_errand_round(cfo_generation_t *gen, apr_time_t now,
-                              apr_pool_t *ptemp)
+static void add_standing(cfo_generation_t *gen, cfo_round_t *round,
+                         cfo_standing_t *st, apr_time_t now, apr_pool_t *ptemp)
 {
-    cfo_round_t *round = NULL;
+    int due = cfo_standing_is_due(gen, st, now);
+
+    if (due)
+        st->trying = 1;
+    else if (st->trying || !cfo_warn_is_due(gen, st, now))
+        return;
+    APR_ARRAY_PUSH(due ? round->items : round->notices, cfo_item_t *) =
+        item_of(gen, st, now, ptemp);
+}
+
+cfo_round_t *cfo_errand_round(cfo_generation_t *gen, int serving,
+                              apr_time_t now, apr_pool_t *ptemp)
+{
+    cfo_round_t *round = round_make(gen, ptemp);
     int i;
 
-    for (i = 0; i < gen->plan->wanted->nelts; i++) {
-        cfo_standing_t *st = &gen->standings[i];
-
-        if (!cfo_standing_is_due(gen, st, now))
-            continue;
-        if (round == NULL)
-            round = round_make(gen, ptemp);
-        add_item(round, st, ptemp);
+    for (i = 0; i < gen->plan->wanted->nelts; i++)
+        add_standing(gen, round, &gen->standings[i], now, ptemp);
+    if (serving) {
+        cfo_confirm_add(gen, round->served, ptemp);
+        cfo_confirm_add_revokes(gen, round->served, now, ptemp);
     }
-    return round;
+    return round->items->nelts + round->notices->nelts + round->served->nelts >
+                   0
+               ? round
+               : NULL;
 }
 
 cfo_round_t *cfo_errand_test(const cfo_generation_t *gen, apr_pool_t *ptemp)

@@ -181,6 +181,7 @@ const char *cfo_keeper_start(cfo_generation_t *gen, const cfo_round_t *round,
     r->keeper_fd = fd;
     r->keeper_checks = checks;
     r->keeper_said_done = 0;
+    r->keeper_tells = 0;
     r->keeper_started = apr_time_now();
     watch(gen);
     return NULL;

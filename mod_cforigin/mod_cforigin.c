@@ -27,6 +27,7 @@
 #include "cforigin_conftree.h"
 #include "cforigin_dump.h"
 #include "cforigin_errand.h"
+#include "cforigin_neighbours.h"
 #include "cforigin_packs.h"
 #include "cforigin_standing.h"
 #include "cforigin_status.h"
@@ -276,6 +277,7 @@ static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
         return OK;
     generation->handed_over = 1;
     cfo_tls_done(generation);
+    cfo_neighbours_note(generation);
     note_taken(generation, ptemp);
     if (generation->cold_pass == 1)
         return OK;

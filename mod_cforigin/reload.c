@@ -2,24 +2,21 @@
 /* The graceful restart of our own: the decision is pure, the facts are
  * collected here, the act is one signal to ourselves. */
 #include "cforigin_reload.h"
-#include "cforigin_keeper_link.h"
+#include "cforigin_confirm.h"
 #include "cforigin_errand.h"
+#include "cforigin_keeper_link.h"
+#include "cforigin_neighbours.h"
 
 #include <mpm_common.h>
 #include <scoreboard.h>
 #include <signal.h>
 #include <unistd.h>
 
-#define EARLY_MAX 3
-#define INTERVAL_MAX apr_time_from_sec(60 * 60)
-
-/* A refused configuration is looked at again after this. */
-#define TEST_AGAIN apr_time_from_sec(60)
-
 /* What this generation knows; a new one begins anew. */
 static struct {
     int tested;
     char test_message[512];
+    char neighbour[512];
     apr_time_t tested_at;
     const char *reason;
     char told[512]; /* the reason that was logged last */
@@ -28,39 +25,6 @@ static struct {
 const char *cfo_reload_reason(void)
 {
     return state.reason;
-}
-
-/* --- the decision ----------------------------------------------------------
- */
-
-cfo_reload_action_t cfo_reload_decide(const cfo_reload_facts_t *facts,
-                                      apr_time_t now, const char **reason)
-{
-    int early = facts->on_fallback && facts->early < EARLY_MAX;
-
-    *reason = NULL;
-    if (facts->wanted == 0)
-        return CFO_RELOAD_NONE;
-    if (facts->off)
-        *reason = "CFOriginReload is off";
-    else if (facts->one_process)
-        *reason = "the server runs as one process (-X)";
-    else if (facts->last && facts->last <= now && !early &&
-             now - facts->last < facts->interval)
-        *reason = "the last one is less than CFOriginReloadInterval ago";
-    else if (facts->slots_old * 2 > facts->slots)
-        *reason = "processes of older generations still hold more than half "
-                  "of the scoreboard";
-    else if (facts->tested < 0 && now - facts->tested_at < TEST_AGAIN &&
-             now >= facts->tested_at)
-        *reason = facts->test_message;
-    if (*reason)
-        return CFO_RELOAD_WAIT;
-    if (facts->tested <= 0) {
-        *reason = "the configuration is being tested";
-        return CFO_RELOAD_TEST;
-    }
-    return CFO_RELOAD_NOW;
 }
 
 /* --- the facts
@@ -104,6 +68,18 @@ static void count_slots(cfo_reload_facts_t *facts)
     }
 }
 
+static int look_at_neighbours(const cfo_generation_t *gen)
+{
+    apr_pool_t *ptemp;
+    const char *fault;
+
+    apr_pool_create(&ptemp, gen->pool);
+    fault = cfo_neighbours_fault(gen, ptemp);
+    apr_cpystrn(state.neighbour, fault ? fault : "", sizeof(state.neighbour));
+    apr_pool_destroy(ptemp);
+    return state.neighbour[0] != '\0';
+}
+
 static cfo_reload_facts_t collect(const cfo_generation_t *gen)
 {
     const cfo_retained_t *r = gen->retained;
@@ -124,6 +100,8 @@ static cfo_reload_facts_t collect(const cfo_generation_t *gen)
     facts.test_message = state.test_message;
     facts.tested_at = state.tested_at;
     count_slots(&facts);
+    if (look_at_neighbours(gen))
+        facts.neighbour = state.neighbour;
     return facts;
 }
 
@@ -171,11 +149,8 @@ static void restart(cfo_generation_t *gen, const cfo_reload_facts_t *facts,
                  "%d certificate%s to load: asking for a graceful restart",
                  facts->wanted, facts->wanted == 1 ? "" : "s");
     r->early_gracefuls = waited ? 0 : r->early_gracefuls + 1;
-    /* As long as old processes linger each one costs a slot more. */
-    r->graceful_interval = facts->slots_old == 0 ? 0
-                           : 2 * facts->interval > INTERVAL_MAX
-                               ? INTERVAL_MAX
-                               : 2 * facts->interval;
+    r->graceful_interval = cfo_reload_interval(facts);
+    cfo_confirm_mark(gen);
     r->last_graceful = now;
     r->own_graceful = 1;
     r->gracefuls++;
@@ -190,10 +165,11 @@ static void tell(const cfo_generation_t *gen, int wanted,
     if (action != CFO_RELOAD_WAIT || !strcmp(state.reason, state.told))
         return;
     apr_cpystrn(state.told, state.reason, sizeof(state.told));
-    ap_log_error(APLOG_MARK, state.tested < 0 ? APLOG_WARNING : APLOG_NOTICE,
-                 0, gen->base,
-                 "a reload is wanted for %d certificate%s, but: %s", wanted,
-                 wanted == 1 ? "" : "s", state.reason);
+    ap_log_error(
+        APLOG_MARK,
+        state.tested < 0 || state.neighbour[0] ? APLOG_WARNING : APLOG_NOTICE,
+        0, gen->base, "a reload is wanted for %d certificate%s, but: %s",
+        wanted, wanted == 1 ? "" : "s", state.reason);
 }
 
 void cfo_reload_consider(cfo_generation_t *gen, apr_time_t now)
@@ -205,8 +181,10 @@ void cfo_reload_consider(cfo_generation_t *gen, apr_time_t now)
         return; /* it is under way */
     facts = collect(gen);
     action = cfo_reload_decide(&facts, now, &state.reason);
-    if (action == CFO_RELOAD_TEST)
-        test_configuration(gen);
+    if (action == CFO_RELOAD_TEST) {
+        if (!cfo_keeper_is_running(gen->retained))
+            test_configuration(gen);
+    }
     else if (action == CFO_RELOAD_NOW)
         restart(gen, &facts, now);
     tell(gen, facts.wanted, action);

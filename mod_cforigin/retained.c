@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Changes whenever the layout of anything kept here does. */
-#define LAYOUT "mod_cforigin:" CFO_VERSION ":3"
+#define LAYOUT "mod_cforigin:" CFO_VERSION ":4"
 
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 {
@@ -30,6 +30,8 @@ cfo_retained_t *cfo_retained_get(process_rec *process)
     r->attempts = table(&r->attempts_pool, process->pool);
     r->known = table(&r->known_pool, process->pool);
     r->taken = table(&r->taken_pool, process->pool);
+    r->notices = apr_hash_make(process->pool);
+    r->confirm = table(&r->confirm_pool, process->pool);
     /* httpd goes to "/" when it detaches; its own arguments may be relative
      * to where it was started. */
     if (getcwd(r->cwd, sizeof(r->cwd)) == NULL)
@@ -80,6 +82,27 @@ const cfo_attempt_t *cfo_retained_attempt(const cfo_retained_t *r,
     const kept_t *kept = apr_hash_get(r->attempts, key, APR_HASH_KEY_STRING);
 
     return kept ? &kept->attempt : NULL;
+}
+
+/* One record a certificate that was ever warned of, written over in place. */
+void cfo_retained_put_notices(cfo_retained_t *r, const char *key,
+                              const cfo_kept_notices_t *notices)
+{
+    cfo_kept_notices_t *kept =
+        apr_hash_get(r->notices, key, APR_HASH_KEY_STRING);
+
+    if (kept == NULL) {
+        kept = apr_palloc(r->process_pool, sizeof(*kept));
+        apr_hash_set(r->notices, apr_pstrdup(r->process_pool, key),
+                     APR_HASH_KEY_STRING, kept);
+    }
+    *kept = *notices;
+}
+
+const cfo_kept_notices_t *cfo_retained_notices(const cfo_retained_t *r,
+                                               const char *key)
+{
+    return apr_hash_get(r->notices, key, APR_HASH_KEY_STRING);
 }
 
 void cfo_retained_put_taken(cfo_retained_t *r,

@@ -2,6 +2,7 @@
 /* How each wanted certificate stands. Reads the store and the targets, asks
  * decide and schedule, changes nothing but its own memory. */
 #include "cforigin_standing.h"
+#include "cforigin_clock.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -195,8 +196,8 @@ void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
         st->other = look_for_other(gen, st);
     entry->stored.other_type = st->other != NULL;
     entry->stored.adoptable = adoptable(gen, st) != NULL;
-    st->decision =
-        cfo_decide(st->wanted, &entry->stored, gen->host, now, st->pool);
+    st->decision = cfo_decide(st->wanted, &entry->stored, gen->host,
+                              cfo_clock_trusted(gen, now), st->pool);
     if (old)
         apr_pool_destroy(old);
     if (st->decision.action == CFO_KEEP) {
@@ -280,7 +281,9 @@ int cfo_standing_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
         return 0;
     return (st->decision.action != CFO_KEEP || st->repair) && !st->trying &&
            st->due_at <= now &&
-           gen->accounts[st->wanted->account].paused_until <= now;
+           cfo_schedule_due(NULL, CFO_CAUSE_TICK,
+                            gen->accounts[st->wanted->account].paused_until,
+                            now) <= now;
 }
 
 int cfo_standing_wants_reload(const cfo_standing_t *st)

@@ -19,6 +19,10 @@ static const char *const event_words[] = {
     [CFO_EVENT_ACCOUNT] = "account",
     [CFO_EVENT_RELOAD_CHECK] = "reload-check",
     [CFO_EVENT_CALLS] = "calls",
+    [CFO_EVENT_CLOCK] = "clock",
+    [CFO_EVENT_SERVED] = "served",
+    [CFO_EVENT_NOTICES] = "notices",
+    [CFO_EVENT_TELLING] = "telling",
     [CFO_EVENT_DONE] = "done",
 };
 
@@ -168,8 +172,16 @@ const char *cfo_event_write(apr_pool_t *p, const cfo_event_t *event)
                           whole_second(state->paused_until));
         cfo_json_put_time(p, json, "last_success", state->last_success);
     }
-    if (event->kind == CFO_EVENT_RELOAD_CHECK)
+    if (event->kind == CFO_EVENT_RELOAD_CHECK ||
+        event->kind == CFO_EVENT_SERVED || event->kind == CFO_EVENT_NOTICES)
         cfo_json_put_number(json, "ok", event->ok);
+    if (event->kind == CFO_EVENT_SERVED)
+        cfo_json_put_text(json, "sha256", event->sha256);
+    if (event->kind == CFO_EVENT_CLOCK)
+        cfo_json_put_number(json, "offset", event->offset);
+    if (event->kind == CFO_EVENT_NOTICES)
+        json_object_set_new(json, "notices",
+                            cfo_json_notices(&event->notices));
     if (event->kind == CFO_EVENT_CALLS) {
         cfo_json_put_text(json, "op", op_words[event->op]);
         cfo_json_put_text(json, "outcome", cfo_kind_word(event->outcome));
@@ -188,6 +200,8 @@ static const char *missing_field(const cfo_event_t *event)
     case CFO_EVENT_INSTALLED:
     case CFO_EVENT_KEPT:
     case CFO_EVENT_FAILED:
+    case CFO_EVENT_SERVED:
+    case CFO_EVENT_NOTICES:
         return event->name ? NULL : "name";
     case CFO_EVENT_ACCOUNT:
         return event->account ? NULL : "account";
@@ -234,6 +248,9 @@ static const char *read_event(apr_pool_t *p, const json_t *json,
     event->account_state.paused_until = cfo_json_time(json, "paused_until");
     event->account_state.last_success = cfo_json_time(json, "last_success");
     event->ok = cfo_json_int(json, "ok", 0);
+    event->sha256 = cfo_json_text(p, json, "sha256");
+    event->offset = cfo_json_number(json, "offset", 0);
+    event->notices = cfo_json_read_notices(json_object_get(json, "notices"));
     event->op =
         cfo_call_op_find(json_string_value(json_object_get(json, "op")));
     event->calls = cfo_json_int(json, "calls", 0);

@@ -69,13 +69,27 @@ static json_t *targets_json(const apr_array_header_t *targets)
     return list;
 }
 
-static json_t *item_json(const cfo_item_t *item)
+/* What concerns CFOriginNotifyCommand alone, and mostly isn't there. */
+static void put_told(json_t *json, const cfo_item_t *item)
+{
+    static const cfo_notices_t nothing;
+
+    if (memcmp(&item->notices, &nothing, sizeof(nothing)))
+        json_object_set_new(json, "notices", cfo_json_notices(&item->notices));
+    if (!item->expiring)
+        return;
+    cfo_json_put_number(json, "expiring", 1);
+    cfo_json_put_number(json, "not_after", item->not_after);
+    cfo_json_put_text(json, "serial", item->serial);
+}
+
+static json_t *item_json(const cfo_item_t *item, const char *word)
 {
     const cfo_wanted_t *wanted = &item->wanted;
     const cfo_settings_t *settings = &wanted->settings;
     json_t *json = json_object();
 
-    cfo_json_put_text(json, "line", "certificate");
+    cfo_json_put_text(json, "line", word);
     cfo_json_put_number(json, "index", wanted->index);
     cfo_json_put_text(json, "name", wanted->name);
     cfo_json_put_text(json, "folder", wanted->folder);
@@ -94,6 +108,26 @@ static json_t *item_json(const cfo_item_t *item)
     cfo_json_put_number(json, "account", wanted->account);
     json_object_set_new(json, "targets", targets_json(wanted->targets));
     cfo_json_put_number(json, "failures", item->failures);
+    put_told(json, item);
+    return json;
+}
+
+static json_t *served_json(const cfo_served_t *served)
+{
+    json_t *json = json_object();
+
+    cfo_json_put_text(json, "line", "served");
+    cfo_json_put_text(json, "name", served->name);
+    cfo_json_put_text(json, "folder", served->folder);
+    cfo_json_put_text(json, "request_type",
+                      cfo_request_type_word(served->request_type));
+    cfo_json_put_text(json, "address", served->address);
+    cfo_json_put_number(json, "port", served->port);
+    cfo_json_put_text(json, "sni", served->sni);
+    cfo_json_put_number(json, "one_of_two", served->one_of_two);
+    cfo_json_put_text(json, "sha256", served->sha256);
+    cfo_json_put_number(json, "revoke", served->revoke);
+    cfo_json_put_number(json, "account", served->account);
     return json;
 }
 
@@ -132,21 +166,36 @@ static json_t *round_json(const cfo_round_t *round)
     return json;
 }
 
+static void add_line(apr_array_header_t *lines, json_t *json)
+{
+    APR_ARRAY_PUSH(lines, const char *) = cfo_json_line(lines->pool, json);
+}
+
+static int count(const apr_array_header_t *list)
+{
+    return list ? list->nelts : 0;
+}
+
 const char *cfo_round_write(apr_pool_t *p, const cfo_round_t *round)
 {
-    int naccounts = round->accounts ? round->accounts->nelts : 0;
-    int nitems = round->items ? round->items->nelts : 0;
     apr_array_header_t *lines =
-        apr_array_make(p, 2 + naccounts + nitems, sizeof(const char *));
+        apr_array_make(p, 2 + count(round->accounts) + count(round->items),
+                       sizeof(const char *));
 
-    APR_ARRAY_PUSH(lines, const char *) = cfo_json_line(p, round_json(round));
-    for (int i = 0; i < naccounts; i++)
-        APR_ARRAY_PUSH(lines, const char *) = cfo_json_line(
-            p,
-            account_json(&APR_ARRAY_IDX(round->accounts, i, cfo_account_t)));
-    for (int i = 0; i < nitems; i++)
-        APR_ARRAY_PUSH(lines, const char *) = cfo_json_line(
-            p, item_json(APR_ARRAY_IDX(round->items, i, cfo_item_t *)));
+    add_line(lines, round_json(round));
+    for (int i = 0; i < count(round->accounts); i++)
+        add_line(lines, account_json(&APR_ARRAY_IDX(round->accounts, i,
+                                                    cfo_account_t)));
+    for (int i = 0; i < count(round->items); i++)
+        add_line(lines, item_json(APR_ARRAY_IDX(round->items, i, cfo_item_t *),
+                                  "certificate"));
+    for (int i = 0; i < count(round->notices); i++)
+        add_line(lines,
+                 item_json(APR_ARRAY_IDX(round->notices, i, cfo_item_t *),
+                           "notice"));
+    for (int i = 0; i < count(round->served); i++)
+        add_line(lines,
+                 served_json(APR_ARRAY_IDX(round->served, i, cfo_served_t *)));
     APR_ARRAY_PUSH(lines, const char *) = "";
     return apr_array_pstrcat(p, lines, '\n');
 }
@@ -280,7 +329,30 @@ static cfo_item_t *read_item(reader_t *reader)
     wanted->targets = read_targets(reader);
     wanted->vhosts = apr_array_make(reader->p, 0, sizeof(int));
     item->failures = need_int(reader, "failures", 0, INT_MAX);
+    item->notices = cfo_json_read_notices(json_object_get(json, "notices"));
+    item->expiring = cfo_json_int(json, "expiring", 0);
+    item->not_after = cfo_json_number(json, "not_after", 0);
+    item->serial = cfo_json_text(reader->p, json, "serial");
     return item;
+}
+
+static cfo_served_t *read_served(reader_t *reader)
+{
+    cfo_served_t *served = apr_pcalloc(reader->p, sizeof(*served));
+
+    served->name = need_text(reader, "name");
+    served->folder = need_text(reader, "folder");
+    if (!is_folder(served->folder))
+        refuse(reader, "folder", "is no folder's name");
+    served->request_type = need_type(reader, "request_type");
+    served->address = need_text(reader, "address");
+    served->port = need_int(reader, "port", 1, 65535);
+    served->sni = need_text(reader, "sni");
+    served->one_of_two = cfo_json_int(reader->json, "one_of_two", 0);
+    served->sha256 = need_text(reader, "sha256");
+    served->revoke = cfo_json_int(reader->json, "revoke", 0);
+    served->account = need_int(reader, "account", -1, INT_MAX);
+    return served;
 }
 
 static cfo_account_t read_account(reader_t *reader)
@@ -320,6 +392,8 @@ static cfo_round_t *read_round(reader_t *reader)
     round->revoke_superseded = cfo_json_int(json, "revoke_superseded", 0);
     round->accounts = apr_array_make(reader->p, 4, sizeof(cfo_account_t));
     round->items = apr_array_make(reader->p, 16, sizeof(cfo_item_t *));
+    round->notices = apr_array_make(reader->p, 4, sizeof(cfo_item_t *));
+    round->served = apr_array_make(reader->p, 4, sizeof(cfo_served_t *));
     return round;
 }
 
@@ -337,16 +411,20 @@ static void read_line(reader_t *reader, cfo_round_t **round)
             read_account(reader);
     else if (*round && strcmp(word, "certificate") == 0)
         APR_ARRAY_PUSH((*round)->items, cfo_item_t *) = read_item(reader);
+    else if (*round && strcmp(word, "notice") == 0)
+        APR_ARRAY_PUSH((*round)->notices, cfo_item_t *) = read_item(reader);
+    else if (*round && strcmp(word, "served") == 0)
+        APR_ARRAY_PUSH((*round)->served, cfo_served_t *) = read_served(reader);
     else
         refuse(reader, "line", "stands in the wrong place, or is unknown");
 }
 
 /* Accounts are named by their place, which is known once all are read. */
-static const char *tie_accounts(apr_pool_t *p, const cfo_round_t *round)
+static const char *tie_items(apr_pool_t *p, const cfo_round_t *round,
+                             const apr_array_header_t *items)
 {
-    for (int i = 0; i < round->items->nelts; i++) {
-        cfo_wanted_t *wanted =
-            &APR_ARRAY_IDX(round->items, i, cfo_item_t *)->wanted;
+    for (int i = 0; i < items->nelts; i++) {
+        cfo_wanted_t *wanted = &APR_ARRAY_IDX(items, i, cfo_item_t *)->wanted;
 
         if (wanted->account >= round->accounts->nelts)
             return apr_psprintf(p, "%s: there is no account %d", wanted->name,
@@ -357,6 +435,21 @@ static const char *tie_accounts(apr_pool_t *p, const cfo_round_t *round)
                     .token_file;
     }
     return NULL;
+}
+
+static const char *tie_accounts(apr_pool_t *p, const cfo_round_t *round)
+{
+    const char *fault = tie_items(p, round, round->items);
+
+    for (int i = 0; !fault && i < round->served->nelts; i++) {
+        const cfo_served_t *served =
+            APR_ARRAY_IDX(round->served, i, cfo_served_t *);
+
+        if (served->account >= round->accounts->nelts)
+            fault = apr_psprintf(p, "%s: there is no account %d", served->name,
+                                 served->account);
+    }
+    return fault ? fault : tie_items(p, round, round->notices);
 }
 
 cfo_round_t *cfo_round_read(apr_pool_t *p, const char *text, apr_size_t len,

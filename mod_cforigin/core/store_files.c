@@ -271,6 +271,14 @@ cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir)
     return cfo_store_attempt_parse(p, &text);
 }
 
+cfo_notices_t cfo_store_notices(apr_pool_t *p, const char *dir)
+{
+    cfo_pem_t text;
+
+    cfo_store_read_file(p, cfo_store_path(p, dir, CFO_FILE_NOTIFY), &text);
+    return cfo_store_notices_parse(&text);
+}
+
 cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
                                       const char *id)
 {

@@ -202,6 +202,22 @@ cfo_attempt_t cfo_store_attempt_parse(apr_pool_t *p, const cfo_pem_t *text)
     return attempt;
 }
 
+/* ---- notify.json ---- */
+
+cfo_pem_t cfo_store_notices_print(apr_pool_t *p, const cfo_notices_t *notices)
+{
+    return text_of(p, cfo_json_notices(notices));
+}
+
+cfo_notices_t cfo_store_notices_parse(const cfo_pem_t *text)
+{
+    json_t *json = object_of(text);
+    cfo_notices_t notices = cfo_json_read_notices(json);
+
+    json_decref(json);
+    return notices;
+}
+
 /* ---- accounts/<id>.json ---- */
 
 cfo_pem_t cfo_store_account_print(apr_pool_t *p,

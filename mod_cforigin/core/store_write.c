@@ -175,6 +175,18 @@ cfo_result_t cfo_store_put_attempt(apr_pool_t *p, const char *dir,
     return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
 }
 
+cfo_result_t cfo_store_put_notices(apr_pool_t *p, const char *dir,
+                                   const cfo_notices_t *notices)
+{
+    cfo_pem_t text = cfo_store_notices_print(p, notices);
+    cfo_result_t result = cfo_store_make_dir(p, dir);
+
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_replace(p, dir, CFO_FILE_NOTIFY, MODE_SECRET, &text);
+    }
+    return result;
+}
+
 cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
                                    const char *id,
                                    const cfo_account_state_t *state)

@@ -333,16 +333,38 @@ static apr_time_t came_at(apr_pool_t *p, const char *named)
 }
 
 /* Out of sight first: nobody may see half a generation. */
-static int remove_generation(apr_pool_t *p, const char *dir, int generation)
+cfo_result_t cfo_store_remove_generation(apr_pool_t *p, const char *dir,
+                                         int generation)
 {
     const char *named = cfo_store_numbered(p, dir, generation);
     const char *gone = cfo_disk_scratch(p, dir);
+    cfo_result_t result;
 
-    if (cfo_disk_rename(p, named, gone).kind != CFO_OK) {
+    if (generation == cfo_store_current(p, dir)) {
+        return cfo_result_make(p, CFO_LOCAL, "%s is the live generation",
+                               named);
+    }
+    result = cfo_disk_rename(p, named, gone);
+    return result.kind == CFO_OK ? cfo_disk_remove(p, gone) : result;
+}
+
+/* Known to be issued, and still good for whoever has its key. */
+static int is_to_be_revoked(apr_pool_t *p, const char *named, apr_time_t now)
+{
+    const cfo_cert_facts_t *facts = NULL;
+    const cfo_meta_t *meta;
+    cfo_pem_t text;
+
+    cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_META), &text);
+    meta = cfo_store_meta_parse(p, &text);
+    if (!meta || meta->adopted) {
         return 0;
     }
-    cfo_disk_remove(p, gone);
-    return 1;
+    if (cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_CERT),
+                            &text) == APR_SUCCESS) {
+        facts = cfo_pki_facts(p, text.data, text.len, 0);
+    }
+    return facts && facts->not_after > now;
 }
 
 static void remove_old(apr_pool_t *p, const char *path, apr_time_t now)
@@ -371,7 +393,8 @@ static void remove_leftovers(apr_pool_t *p, const char *dir, apr_time_t now)
 
 /* One generation ceased to be the live one when the next came; those above
  * the live one never were, or were found bad. */
-int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now)
+int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now,
+                    int keep_issued)
 {
     apr_array_header_t *all = cfo_store_generations(p, dir);
     int live = cfo_store_current(p, dir), removed = 0, kept_one = 0, i;
@@ -394,8 +417,10 @@ int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now)
             kept_one = holds_pair(p, named, NULL);
             continue;
         }
-        if (retired && retired < now - DAY) {
-            removed += remove_generation(p, dir, number);
+        if (retired && retired < now - DAY &&
+            !(keep_issued && is_to_be_revoked(p, named, now))) {
+            removed +=
+                cfo_store_remove_generation(p, dir, number).kind == CFO_OK;
         }
     }
     remove_leftovers(p, dir, now);

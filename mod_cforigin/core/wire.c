@@ -72,7 +72,8 @@ static const field_t request_fields[] = {
     ASK_TEXT(ON(CFO_OP_GET) | ON(CFO_OP_REVOKE), serial, TEXT),
     ASK_TEXT(ON(CFO_OP_SERVED), address, TEXT),
     ASK_INT(ON(CFO_OP_SERVED), port, 1, 65535),
-    ASK_TEXT(ON(CFO_OP_SERVED), sni, TEXT)};
+    ASK_TEXT(ON(CFO_OP_SERVED), sni, TEXT),
+    ASK_TEXT(ON(CFO_OP_SERVED), request_type, MAY_TEXT)};
 
 static const field_t answer_fields[] = {
     TELL_TEXT("message", result.message),

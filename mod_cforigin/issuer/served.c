@@ -92,6 +92,22 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
            look->error[0] ? look->error : curl_easy_strerror(code));
 }
 
+/* Where a server has both types it goes by what the client can: TLS 1.2 is
+ * the last one in which the ciphers say so. */
+static void ask_for_type(CURL *easy, const char *request_type)
+{
+    cfo_request_type_t type;
+
+    if (!request_type || !cfo_request_type_parse(request_type, &type)) {
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                     (long)CURL_SSLVERSION_TLSv1_2 |
+                         (long)CURL_SSLVERSION_MAX_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
+                     type == CFO_ORIGIN_RSA ? "aRSA+kECDHE:aRSA" : "aECDSA");
+}
+
 void cfo_served_start(cfo_http_t *http, apr_pool_t *p,
                       const cfo_request_t *request, cfo_served_done_fn *done,
                       void *baton)
@@ -114,6 +130,7 @@ void cfo_served_start(cfo_http_t *http, apr_pool_t *p,
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, look->connect_to);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
+    ask_for_type(easy, request->request_type);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);

@@ -62,6 +62,8 @@ static void become(const cfo_child_t *child, const int *lifted, int tell,
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    if (child->own_group)
+        setpgid(0, 0);
     for (int i = 0; i < NFDS; i++) {
         if (lifted[i] < 0)
             close(i);

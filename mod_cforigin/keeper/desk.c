@@ -9,11 +9,14 @@
 
 #include <apr_hash.h>
 #include <apr_strings.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What the API makes a caller wait when it doesn't say how long. */
 #define PAUSE_DEFAULT 300
 #define PAUSE_MAX (24 * 60 * 60)
+
+#define CLOCK_TOLERANCE apr_time_from_sec(5 * 60)
 
 void cfo_desk_open(cfo_desk_t *desk, cfo_keeper_t *keeper,
                    const cfo_account_t *account)
@@ -25,6 +28,7 @@ void cfo_desk_open(cfo_desk_t *desk, cfo_keeper_t *keeper,
     desk->fault = cfo_result_ok();
     desk->lookups = apr_hash_make(p);
     desk->zones = apr_hash_make(p);
+    desk->clock_waiting = apr_array_make(p, 4, sizeof(cfo_task_t *));
     for (int type = 0; type < CFO_REQUEST_TYPES; type++)
         desk->queue[type] = apr_array_make(p, 16, sizeof(cfo_item_t *));
     if (account)
@@ -130,6 +134,19 @@ static void tell_calls(const cfo_desk_t *desk, cfo_op_t op,
         cfo_report_event(desk->keeper->report, &event);
 }
 
+/* The first answer of a round that has a date says how right our clock is. */
+static void learn_clock(cfo_keeper_t *keeper, apr_time_t date)
+{
+    cfo_event_t event = {.kind = CFO_EVENT_CLOCK};
+
+    if (!date || keeper->clock_known)
+        return;
+    keeper->clock_known = 1;
+    event.offset = date - apr_time_now();
+    keeper->clock_off = llabs(event.offset) > CLOCK_TOLERANCE;
+    cfo_report_event(keeper->report, &event);
+}
+
 void cfo_desk_learn(cfo_desk_t *desk, cfo_op_t op, const cfo_answer_t *answer)
 {
     const cfo_result_t *result = &answer->result;
@@ -137,6 +154,7 @@ void cfo_desk_learn(cfo_desk_t *desk, cfo_op_t op, const cfo_answer_t *answer)
 
     tell_calls(desk, op, answer);
     desk->keeper->moved = cfo_child_clock();
+    learn_clock(desk->keeper, answer->date);
     if (result->kind == CFO_RATE_LIMITED)
         pause_account(desk, result->retry_after);
     /* Without a call: the issuer knows that the token is no good at all. */

@@ -14,11 +14,11 @@
  * 2026-01-01. */
 #define CLOCK_SANE apr_time_from_sec(1767225600)
 
-static apr_time_t trusted_now(void)
+static apr_time_t trusted_now(const cfo_task_t *task)
 {
     apr_time_t now = apr_time_now();
 
-    return now < CLOCK_SANE ? 0 : now;
+    return now < CLOCK_SANE || task->keeper->clock_off ? 0 : now;
 }
 
 static void note(cfo_task_t *task, cfo_level_t level, int target,
@@ -187,9 +187,11 @@ static void note_installed(cfo_task_t *task, const cfo_cert_facts_t *facts,
                       cfo_reason_word(task->reason)));
 }
 
+/* What this store issued stays until it is revoked, if it is to be. */
 static void clean_up(cfo_task_t *task)
 {
-    cfo_store_prune(task->p, task->dir, apr_time_now());
+    cfo_store_prune(task->p, task->dir, apr_time_now(),
+                    task->keeper->round->revoke_superseded);
 }
 
 /* Check, install, targets. */
@@ -197,9 +199,10 @@ static cfo_result_t take_certificate(cfo_task_t *task, const cfo_pem_t *cert)
 {
     const cfo_wanted_t *wanted = &task->item->wanted;
     const cfo_cert_facts_t *facts = NULL;
-    cfo_result_t result = cfo_pki_check(
-        task->p, cert->data, cert->len, &task->key, wanted->hostnames,
-        wanted->settings.validity, task->keeper->roots, trusted_now(), &facts);
+    cfo_result_t result =
+        cfo_pki_check(task->p, cert->data, cert->len, &task->key,
+                      wanted->hostnames, wanted->settings.validity,
+                      task->keeper->roots, trusted_now(task), &facts);
     cfo_meta_t meta;
 
     if (result.kind != CFO_OK)
@@ -210,6 +213,7 @@ static cfo_result_t take_certificate(cfo_task_t *task, const cfo_pem_t *cert)
     if (result.kind != CFO_OK)
         return result;
     note_installed(task, facts, "installed");
+    cfo_tell_installed(task, 0);
     write_targets(task, cert, &task->key);
     clean_up(task);
     return result;
@@ -227,6 +231,7 @@ static cfo_result_t adopt(cfo_task_t *task, pair_t *pair)
                                     &pair->key, &meta, &task->generation);
     if (result.kind == CFO_OK) {
         note_installed(task, pair->facts, "adopted as");
+        cfo_tell_installed(task, 1);
         write_targets(task, &pair->cert, &pair->key);
         clean_up(task);
     }
@@ -326,8 +331,11 @@ static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
     if (entry->fell_back)
         cfo_store_set_current(task->p, task->dir, entry->generation);
     repair_targets(task, entry);
-    if (!finished)
+    if (!finished) {
+        cfo_tell_kept(task);
         return CFO_LOOK_KEPT;
+    }
+    cfo_tell_installed(task, 0);
     note(task, CFO_LEVEL_INFO, 0,
          apr_psprintf(task->p, "%s: finished the install of generation %d",
                       task->label, task->generation));
@@ -351,8 +359,11 @@ void cfo_disk_look(void *baton)
         stored.state == CFO_STORED_NONE && other_type_is_left(task);
     stored.adoptable = find_adoptable(task, &stored, &pair);
     decision =
-        cfo_decide(wanted, &stored, round->host, trusted_now(), task->p);
+        cfo_decide(wanted, &stored, round->host, trusted_now(task), task->p);
     task->reason = decision.reason;
+    task->generation = entry->generation;
+    if (stored.facts)
+        task->old_serial = stored.facts->serial;
     if (entry->fault)
         note(task, CFO_LEVEL_WARNING, 0,
              apr_psprintf(task->p, "%s: %s", task->label, entry->fault));
@@ -430,6 +441,7 @@ void cfo_disk_settle(void *baton)
     }
     if (result.kind == CFO_OK)
         result = cfo_store_put_attempt(task->p, task->dir, &task->attempt);
+    cfo_tell_failed(task);
     if (result.kind != CFO_OK)
         note(task, CFO_LEVEL_WARNING, 0,
              apr_psprintf(task->p, "%s: %s", task->label,

@@ -160,10 +160,14 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
     cfo_issuer_t *issuer = apr_pcalloc(p, sizeof(*issuer));
     const char *path =
         apr_pstrcat(p, round->libexec, "/cforigin-issuer", NULL);
-    int token = open_token(p, account->token_file, fault);
+    int token = account ? open_token(p, account->token_file, fault)
+                        : open("/dev/null", O_RDONLY | O_CLOEXEC);
     pipes_t pipes;
     int error;
 
+    if (token < 0 && !account)
+        *fault =
+            cfo_result_make(p, CFO_LOCAL, "/dev/null: %s", strerror(errno));
     if (token < 0)
         return NULL;
     issuer->pool = p;

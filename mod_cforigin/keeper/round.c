@@ -39,7 +39,8 @@ static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
                         apr_time_now() + round->lock_wait, keeper->stop, lock);
     if (rv == APR_SUCCESS)
         return cfo_result_ok();
-    if (APR_STATUS_IS_TIMEUP(rv))
+    keeper->busy = APR_STATUS_IS_TIMEUP(rv);
+    if (keeper->busy)
         return cfo_result_make(keeper->pool, CFO_LOCAL,
                                "%s: the store's lock is held by another "
                                "server",
@@ -121,6 +122,20 @@ static void begin_some(cfo_keeper_t *keeper)
         }
 }
 
+/* 5. What was replaced long ago. */
+static void begin_revocations(cfo_keeper_t *keeper)
+{
+    const apr_array_header_t *served = keeper->round->served;
+
+    for (int i = 0; i < served->nelts; i++) {
+        const cfo_served_t *one =
+            APR_ARRAY_IDX(served, i, const cfo_served_t *);
+
+        if (one->revoke)
+            cfo_revoke_begin(keeper, one);
+    }
+}
+
 /* Nothing moved for a minute. What was asked fails as transient, and so does
  * the rest; when not even that moves anything, the round is at its end. */
 static int stalled(cfo_keeper_t *keeper)
@@ -177,6 +192,7 @@ static int work(cfo_keeper_t *keeper)
         keeper->pool, (apr_size_t)(2 + 3 * keeper->ndesks) * sizeof(*fds));
 
     keeper->moved = cfo_child_clock();
+    begin_revocations(keeper);
     begin_some(keeper);
     while (keeper->open > 0) {
         if (*keeper->stop || !move(keeper, fds) || stalled(keeper))
@@ -198,6 +214,23 @@ static void abandon(cfo_keeper_t *keeper)
     for (int i = 0; i < keeper->ndesks; i++)
         if (keeper->desks[i].issuer)
             cfo_issuer_stop(keeper->desks[i].issuer);
+}
+
+/* Items and revocations, all that is done under the store's lock. */
+static int count_work(const cfo_round_t *round)
+{
+    int n = round->items->nelts;
+
+    for (int i = 0; i < round->served->nelts; i++)
+        n += APR_ARRAY_IDX(round->served, i, const cfo_served_t *)->revoke;
+    return n;
+}
+
+static int is_test(const cfo_round_t *round)
+{
+    return round->items->nelts + round->notices->nelts +
+               round->served->nelts ==
+           0;
 }
 
 static int do_items(cfo_keeper_t *keeper)
@@ -242,11 +275,16 @@ int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
     keeper.fault = cfo_result_ok();
     keeper.wanted = apr_hash_make(p);
     keeper.told = apr_hash_make(p);
-    keeper.open = round->items->nelts;
+    keeper.tellings = apr_array_make(p, 4, sizeof(void *));
+    keeper.open = count_work(round);
     if (keeper.open && !do_items(&keeper))
         return 0;
-    if (round->reload_argv && (keeper.installed || !round->items->nelts))
+    if (round->reload_argv && (keeper.installed || is_test(round)))
         cfo_reload_check(&keeper);
+    if (!*stop)
+        cfo_look_run(&keeper);
+    if (!*stop)
+        cfo_tell_run(&keeper);
     if (*stop)
         return 0;
     cfo_report_event(keeper.report, &done);

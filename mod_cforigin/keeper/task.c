@@ -3,7 +3,7 @@
  * One certificate under way: which step follows which. Main thread only; what
  * waits is a job on a worker, a request at the issuer, or a search.
  *
- *   look -> make -> ask -> install -> done
+ *   look -> (clock) -> make -> ask -> install -> done
  *     |      asked before, or an answer lost: find -> install, or ask again
  *     any step that fails -> settle -> done
  */
@@ -169,6 +169,7 @@ static void settled(void *baton)
             cfo_result_sentence(task->p, &task->attempt.last_error));
     log_failure(task->keeper, task->label, &task->attempt, task->p);
     tell(task, CFO_EVENT_FAILED);
+    cfo_tell_queue(task);
     finish(task);
 }
 
@@ -196,9 +197,10 @@ void cfo_task_refuse(cfo_keeper_t *keeper, const cfo_item_t *item,
     apr_pool_create(&p, keeper->pool);
     event.name = item->wanted.name;
     event.request_type = item->wanted.request_type;
-    event.attempt = make_attempt(item, result, 0, 1, p);
+    event.attempt = make_attempt(item, result, 0, !keeper->busy, p);
     log_failure(keeper, make_label(p, &item->wanted), &event.attempt, p);
     cfo_report_event(keeper->report, &event);
+    cfo_tell_refused(keeper, item, result);
     keeper->open--;
     apr_pool_destroy(p);
 }
@@ -210,6 +212,7 @@ static void done_well(cfo_task_t *task, const char *event)
     journal(task, event, NULL);
     task->keeper->installed++;
     tell(task, CFO_EVENT_INSTALLED);
+    cfo_tell_queue(task);
     finish(task);
 }
 
@@ -341,6 +344,52 @@ void cfo_task_found(cfo_task_t *task, cfo_find_t found,
         ask(task);
 }
 
+/* --- the clock --- */
+
+static void set_out(cfo_task_t *task);
+
+/* Only the date says that it has to be replaced: if our clock is wrong, it
+ * has not. */
+static int is_due_by_date(const cfo_task_t *task)
+{
+    return task->old_serial &&
+           (task->reason == CFO_EXPIRED || task->reason == CFO_RENEW_WINDOW);
+}
+
+/* Whatever it says of the certificate, what counts is its date. One that has
+ * none leaves us as clever as before. */
+static void clock_answered(void *baton, const cfo_answer_t *answer)
+{
+    cfo_desk_t *desk = baton;
+    apr_array_header_t *waiting = desk->clock_waiting;
+
+    cfo_desk_learn(desk, CFO_OP_GET, answer);
+    desk->clock_waiting =
+        apr_array_make(desk->keeper->pool, 4, sizeof(cfo_task_t *));
+    if (!answer->date && answer->result.kind == CFO_OK)
+        desk->keeper->clock_known = 1;
+    for (int i = 0; i < waiting->nelts; i++) {
+        cfo_task_t *task = APR_ARRAY_IDX(waiting, i, cfo_task_t *);
+
+        if (desk->keeper->clock_known)
+            set_out(task);
+        else
+            fail(task, &answer->result, CFO_PENDING_LEAVE);
+    }
+}
+
+static void ask_clock(cfo_task_t *task)
+{
+    cfo_request_t request = {.op = CFO_OP_GET};
+
+    APR_ARRAY_PUSH(task->desk->clock_waiting, cfo_task_t *) = task;
+    if (task->desk->clock_waiting->nelts > 1)
+        return; /* it is being asked */
+    request.serial = task->old_serial;
+    cfo_issuer_ask(task->desk->issuer, &request, task->keeper->pool,
+                   clock_answered, task->desk);
+}
+
 /* --- looking and making --- */
 
 /* Time has passed on the worker: the account may be paused by now. */
@@ -358,6 +407,13 @@ static void made(void *baton)
         ask(task);
 }
 
+static void kept(cfo_task_t *task)
+{
+    tell(task, CFO_EVENT_KEPT);
+    cfo_tell_queue(task);
+    finish(task);
+}
+
 static void set_out(cfo_task_t *task)
 {
     int heavy = task->look == CFO_LOOK_NOTHING &&
@@ -367,6 +423,16 @@ static void set_out(cfo_task_t *task)
     if (!cfo_desk_ready(task->desk, task->p, &why)) {
         fail(task, &why, CFO_PENDING_LEAVE);
         return;
+    }
+    if (is_due_by_date(task)) {
+        if (!task->keeper->clock_known) {
+            ask_clock(task);
+            return;
+        }
+        if (task->keeper->clock_off) {
+            kept(task);
+            return;
+        }
     }
     tell(task, CFO_EVENT_TRYING);
     if (task->look != CFO_LOOK_ASKED) {
@@ -387,8 +453,7 @@ static void looked(void *baton)
     back_from_worker(task);
     switch (task->look) {
     case CFO_LOOK_KEPT:
-        tell(task, CFO_EVENT_KEPT);
-        finish(task);
+        kept(task);
         break;
     case CFO_LOOK_INSTALLED:
         done_well(task, "installed");

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Runs CFOriginNotifyCommand once: no shell, an environment of its own, a
+ * process group of its own, thirty seconds. It runs as the keeper's user,
+ * root mostly, so a program that somebody else could replace is refused.
+ */
+#include "cforigin_notify.h"
+#include "cforigin_child.h"
+
+#include <apr_strings.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIMIT_MS 30000
+#define OUTPUT_MAX 4096
+#define LINES_MAX 20
+
+static const char *const environment_path =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/* --- may it be run --- */
+
+static int is_ours(const struct stat *st)
+{
+    return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/* The directory that it lies in must not be writable by others; further up a
+ * sticky one will do, since what is ours can't be renamed there. root's own
+ * group is root's. */
+static const char *directory_fault(apr_pool_t *p, const char *path)
+{
+    char *at = apr_pstrdup(p, path);
+    int nearest = 1;
+    char *slash;
+
+    while ((slash = strrchr(at, '/')) != NULL) {
+        mode_t others = S_IWOTH;
+        struct stat st;
+
+        slash[slash == at] = '\0';
+        if (stat(at, &st) != 0)
+            return apr_psprintf(p, "%s: %s", at, strerror(errno));
+        if (!is_ours(&st))
+            return apr_psprintf(p, "the directory %s belongs to another user",
+                                at);
+        if (st.st_gid != 0)
+            others |= S_IWGRP;
+        if ((st.st_mode & others) && (nearest || !(st.st_mode & S_ISVTX)))
+            return apr_psprintf(p, "others can write the directory %s", at);
+        nearest = 0;
+        if (slash == at)
+            break;
+    }
+    return NULL;
+}
+
+static const char *file_fault(apr_pool_t *p, const char *path)
+{
+    char real[PATH_MAX];
+    const char *fault;
+    struct stat st;
+
+    if (*path != '/')
+        return apr_psprintf(p, "%s is no absolute path", path);
+    if (stat(path, &st) != 0 || realpath(path, real) == NULL)
+        return apr_psprintf(p, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return apr_psprintf(p, "%s is no regular file", path);
+    if (!is_ours(&st))
+        return apr_psprintf(p, "%s belongs to another user", path);
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return apr_psprintf(p, "others can write %s", path);
+    fault = directory_fault(p, path);
+    return fault ? fault : directory_fault(p, real);
+}
+
+/* The word behind an interpreter is the script it runs. */
+static const char *script_of(const apr_array_header_t *words)
+{
+    struct stat st;
+    const char *word;
+
+    if (words->nelts < 2)
+        return NULL;
+    word = APR_ARRAY_IDX(words, 1, const char *);
+    return *word == '/' && stat(word, &st) == 0 && S_ISREG(st.st_mode) ? word
+                                                                       : NULL;
+}
+
+const char *cfo_notify_fault(apr_pool_t *p, const apr_array_header_t *words)
+{
+    const char *script = script_of(words);
+    const char *fault = file_fault(p, APR_ARRAY_IDX(words, 0, const char *));
+
+    return fault || !script ? fault : file_fault(p, script);
+}
+
+/* --- running it --- */
+
+static const char **arguments(apr_pool_t *p, const cfo_notify_t *notify)
+{
+    int n = notify->words->nelts;
+    const char **argv = apr_pcalloc(p, (apr_size_t)(n + 3) * sizeof(*argv));
+
+    for (int i = 0; i < n; i++)
+        argv[i] = APR_ARRAY_IDX(notify->words, i, const char *);
+    argv[n] = notify->event;
+    argv[n + 1] = notify->name;
+    return argv;
+}
+
+static char *variable(apr_pool_t *p, const char *name, const char *value)
+{
+    return apr_pstrcat(p, "CFORIGIN_", name, "=", value ? value : "", NULL);
+}
+
+static char **environment(apr_pool_t *p, const cfo_notify_t *notify)
+{
+    char **envp = apr_pcalloc(p, 9 * sizeof(*envp));
+    int n = 0;
+
+    envp[n++] = apr_pstrdup(p, environment_path);
+    envp[n++] = variable(p, "EVENT", notify->event);
+    envp[n++] = variable(p, "NAME", notify->name);
+    envp[n++] =
+        variable(p, "HOSTNAMES", apr_array_pstrcat(p, notify->hostnames, ' '));
+    envp[n++] = variable(p, "NOT_AFTER", cfo_time_word(p, notify->not_after));
+    envp[n++] = variable(p, "SERIAL", notify->serial);
+    envp[n++] = variable(p, "ERROR", notify->error);
+    envp[n++] = variable(p, "STORE", notify->store);
+    return envp;
+}
+
+typedef struct run_t {
+    pid_t pid; /* 0 when it ended */
+    int status;
+    int fd;
+    char output[OUTPUT_MAX + 1];
+    apr_size_t len;
+} run_t;
+
+static int start(apr_pool_t *p, const cfo_notify_t *notify, run_t *run)
+{
+    const char **argv = arguments(p, notify);
+    cfo_child_t child = {.path = argv[0], .argv = argv, .cwd = "/"};
+    int ends[2];
+    int error;
+
+    child.envp = environment(p, notify);
+    child.own_group = 1;
+    if (cfo_child_pipe(ends) != 0)
+        return errno;
+    child.fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    child.fds[1] = child.fds[2] = ends[1];
+    child.fds[3] = -1;
+    error = cfo_child_start(&child, &run->pid);
+    close(child.fds[0]);
+    close(ends[1]);
+    run->fd = ends[0];
+    fcntl(run->fd, F_SETFL, O_NONBLOCK);
+    if (error)
+        close(run->fd);
+    return error;
+}
+
+/* What it prints is kept as far as it fits. @return 0 at the end of it */
+static int drain(run_t *run)
+{
+    char rest[1024];
+
+    for (;;) {
+        apr_size_t room = OUTPUT_MAX - run->len;
+        ssize_t got = room ? read(run->fd, run->output + run->len, room)
+                           : read(run->fd, rest, sizeof(rest));
+
+        if (got < 0)
+            return errno == EAGAIN || errno == EINTR;
+        if (got == 0)
+            return 0;
+        if (room)
+            run->len += (apr_size_t)got;
+    }
+}
+
+/* It is over when the process is: who inherited its pipe may live on. Out of
+ * time, all that it started and that stayed in its group goes with it. */
+static void watch(run_t *run, const volatile int *stop)
+{
+    long deadline = cfo_child_clock() + LIMIT_MS;
+    int open = 1;
+
+    while (!*stop && cfo_child_clock() < deadline) {
+        struct pollfd fd = {.fd = open ? run->fd : -1, .events = POLLIN};
+
+        poll(&fd, 1, open ? 20 : 2);
+        if (open)
+            open = drain(run);
+        if (waitpid(run->pid, &run->status, WNOHANG) == run->pid) {
+            run->pid = 0;
+            break;
+        }
+    }
+    if (run->pid) {
+        kill(-run->pid, SIGKILL);
+        cfo_child_end(run->pid, 0, NULL);
+    }
+    drain(run);
+    close(run->fd);
+    run->output[run->len] = '\0';
+}
+
+static void pass_on(apr_pool_t *p, run_t *run, cfo_said_fn *said, void *baton)
+{
+    char *state = NULL;
+    int n = 0;
+
+    for (char *line = apr_strtok(run->output, "\r\n", &state);
+         line && n < LINES_MAX; line = apr_strtok(NULL, "\r\n", &state), n++)
+        said(baton, cfo_text_clean(p, line, strlen(line), 500));
+}
+
+cfo_notify_end_t cfo_notify_run(apr_pool_t *p, const cfo_notify_t *notify,
+                                cfo_said_fn *said, void *baton,
+                                const volatile int *stop, const char **fault)
+{
+    run_t *run = apr_pcalloc(p, sizeof(*run));
+    int error = start(p, notify, run);
+
+    *fault = NULL;
+    if (error) {
+        *fault = strerror(error);
+        return CFO_NOTIFY_FAILED;
+    }
+    watch(run, stop);
+    pass_on(p, run, said, baton);
+    if (run->pid) {
+        *fault = "it did not end within 30 seconds and was killed";
+        return CFO_NOTIFY_TIMED_OUT;
+    }
+    if (WIFSIGNALED(run->status))
+        *fault = apr_psprintf(p, "it was ended by signal %d",
+                              WTERMSIG(run->status));
+    else if (WEXITSTATUS(run->status))
+        *fault =
+            apr_psprintf(p, "it exited with %d", WEXITSTATUS(run->status));
+    return *fault ? CFO_NOTIFY_FAILED : CFO_NOTIFY_OK;
+}

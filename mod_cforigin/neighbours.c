@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pairs that mod_ssl loads by itself: have they changed since it did, and
+ * would they still load? Reads files, writes none. */
+#include "cforigin_neighbours.h"
+
+#include <sys/stat.h>
+
+/* A certificate line with the key that stands beside it. */
+typedef struct pair_t {
+    const char *path[2]; /* certificate, key; the same file: both in it */
+    apr_time_t mtime[2];
+    apr_off_t size[2];
+} pair_t;
+
+static apr_array_header_t *pairs; /* on the generation's pool */
+
+static int look(const char *path, apr_time_t *mtime, apr_off_t *size)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    *mtime = apr_time_from_sec(st.st_mtim.tv_sec) + st.st_mtim.tv_nsec / 1000;
+    *size = st.st_size;
+    return 1;
+}
+
+/* What was no file then (a key in a token, say) is not ours to judge. */
+static void note_pair(const char *cert, const char *key)
+{
+    pair_t pair = {.path = {cert, key}};
+
+    if (look(cert, &pair.mtime[0], &pair.size[0]) &&
+        look(key, &pair.mtime[1], &pair.size[1]))
+        APR_ARRAY_PUSH(pairs, pair_t) = pair;
+}
+
+/* As mod_ssl pairs them: by place, a certificate without a key line has it in
+ * its own file. */
+static void note_server(const cfo_server_conf_t *conf)
+{
+    int i;
+
+    for (i = 0; conf->certs && i < conf->certs->nelts; i++) {
+        const cfo_ssl_line_t *cert =
+            &APR_ARRAY_IDX(conf->certs, i, cfo_ssl_line_t);
+
+        if (cert->renamed)
+            continue;
+        note_pair(cert->path,
+                  conf->keys && i < conf->keys->nelts
+                      ? APR_ARRAY_IDX(conf->keys, i, cfo_ssl_line_t).path
+                      : cert->path);
+    }
+}
+
+void cfo_neighbours_note(const cfo_generation_t *gen)
+{
+    int i;
+
+    pairs = apr_array_make(gen->pool, 8, sizeof(pair_t));
+    for (i = 0; i < gen->servers->nelts; i++)
+        note_server(
+            cfo_directives_of(APR_ARRAY_IDX(gen->servers, i, server_rec *)));
+}
+
+/* A key that is locked with a pass phrase can't be compared. */
+static int is_locked(const cfo_pem_t *key)
+{
+    return strstr(key->data, "ENCRYPTED") != NULL;
+}
+
+static const char *judge(const pair_t *pair, apr_pool_t *ptemp)
+{
+    cfo_pem_t cert, key;
+    const char *fault = NULL;
+
+    if (cfo_store_read_file(ptemp, pair->path[0], &cert) != APR_SUCCESS)
+        return apr_psprintf(ptemp, "%s can't be read", pair->path[0]);
+    if (cfo_store_read_file(ptemp, pair->path[1], &key) != APR_SUCCESS)
+        fault = apr_psprintf(ptemp, "%s can't be read", pair->path[1]);
+    else if (cfo_pki_pair_matches(cert.data, cert.len, key.data, key.len) !=
+                 1 &&
+             !is_locked(&key))
+        fault = apr_psprintf(ptemp, "%s and its key %s are no pair",
+                             pair->path[0], pair->path[1]);
+    cfo_pki_wipe(&key);
+    cfo_pki_wipe(&cert);
+    return fault;
+}
+
+const char *cfo_neighbours_fault(const cfo_generation_t *gen,
+                                 apr_pool_t *ptemp)
+{
+    const char *fault = NULL;
+    int i, k;
+
+    (void)gen;
+    for (i = 0; pairs && i < pairs->nelts && fault == NULL; i++) {
+        const pair_t *pair = &APR_ARRAY_IDX(pairs, i, pair_t);
+        int changed = 0;
+
+        for (k = 0; k < 2; k++) {
+            apr_time_t mtime = 0;
+            apr_off_t size = -1;
+
+            (void)look(pair->path[k], &mtime, &size);
+            changed |= mtime != pair->mtime[k] || size != pair->size[k];
+        }
+        if (changed)
+            fault = judge(pair, ptemp);
+    }
+    if (fault)
+        fault = apr_psprintf(ptemp,
+                             "a file of another virtual host has changed and "
+                             "would keep the server from loading it: %s",
+                             fault);
+    return fault;
+}
