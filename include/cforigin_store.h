@@ -41,6 +41,11 @@
 apr_status_t cfo_store_read_file(apr_pool_t *p, const char *path,
                                  cfo_pem_t *text);
 
+/** 1 for an error that says nothing of the file itself: no permission, no
+ * descriptor, no memory, an I/O error, and whatever is not known to mean that
+ * the file is missing or the wrong kind of thing. */
+int cfo_store_is_sick(apr_status_t rv);
+
 /** <store>/certs/<folder>/<request_type> */
 const char *cfo_store_dir(apr_pool_t *p, const char *store,
                           const char *folder, cfo_request_type_t type);
@@ -155,11 +160,17 @@ typedef struct cfo_pending_t {
 /** NULL when there is none, or it is not whole, or key and intent differ. */
 cfo_pending_t *cfo_store_pending(apr_pool_t *p, const char *dir);
 
+/** As cfo_store_pending; *sick tells the disk's error when NULL means that it
+ * can't be known whether there is one, else APR_SUCCESS. */
+cfo_pending_t *cfo_store_pending_look(apr_pool_t *p, const char *dir,
+                                      apr_status_t *sick);
+
 /** The number that `current` names (readlink, nothing is opened), 0 when it is
  * not there or names none. */
 int cfo_store_current(apr_pool_t *p, const char *dir);
 
-/** 1 when the `renew` marker is there. */
+/** 1 when the `renew` marker is there, and was put there after the live
+ * generation came. */
 int cfo_store_is_forced(apr_pool_t *p, const char *dir);
 
 #endif

@@ -327,8 +327,22 @@ static int intent_of_meta(apr_pool_t *p, const char *dir, const char *pending,
     return 1;
 }
 
+/* A file of pending/; what a sick disk keeps to itself is told. */
+static apr_status_t read_pending(apr_pool_t *p, const char *pending,
+                                 const char *name, cfo_pem_t *text,
+                                 apr_status_t *sick)
+{
+    apr_status_t rv =
+        cfo_store_read_file(p, cfo_store_path(p, pending, name), text);
+
+    if (cfo_store_is_sick(rv)) {
+        *sick = rv;
+    }
+    return rv;
+}
+
 static int read_intent(apr_pool_t *p, const char *dir, const char *pending,
-                       cfo_pending_t *found)
+                       cfo_pending_t *found, apr_status_t *sick)
 {
     cfo_pem_t text;
     const char *spki;
@@ -336,8 +350,8 @@ static int read_intent(apr_pool_t *p, const char *dir, const char *pending,
     if (cfo_pki_key_spki(p, &found->key, &spki) != APR_SUCCESS) {
         return 0;
     }
-    if (cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_INTENT),
-                            &text) == APR_SUCCESS) {
+    if (read_pending(p, pending, CFO_FILE_INTENT, &text, sick) ==
+        APR_SUCCESS) {
         return (found->csr.len || found->cert.len) &&
                cfo_store_intent_parse(p, &text, &found->intent) &&
                !strcmp(spki, found->intent.spki_sha256);
@@ -349,22 +363,29 @@ static int read_intent(apr_pool_t *p, const char *dir, const char *pending,
     return 1;
 }
 
-cfo_pending_t *cfo_store_pending(apr_pool_t *p, const char *dir)
+cfo_pending_t *cfo_store_pending_look(apr_pool_t *p, const char *dir,
+                                      apr_status_t *sick)
 {
     const char *pending = cfo_store_path(p, dir, CFO_DIR_PENDING);
     cfo_pending_t *found = apr_pcalloc(p, sizeof(*found));
 
-    if (cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_KEY),
-                            &found->key) != APR_SUCCESS) {
+    *sick = APR_SUCCESS;
+    if (read_pending(p, pending, CFO_FILE_KEY, &found->key, sick) !=
+        APR_SUCCESS) {
         return NULL;
     }
-    cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_CSR),
-                        &found->csr);
-    cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_CERT),
-                        &found->cert);
-    if (!read_intent(p, dir, pending, found)) {
+    read_pending(p, pending, CFO_FILE_CSR, &found->csr, sick);
+    read_pending(p, pending, CFO_FILE_CERT, &found->cert, sick);
+    if (*sick || !read_intent(p, dir, pending, found, sick)) {
         cfo_pki_wipe(&found->key);
         return NULL;
     }
     return found;
+}
+
+cfo_pending_t *cfo_store_pending(apr_pool_t *p, const char *dir)
+{
+    apr_status_t sick;
+
+    return cfo_store_pending_look(p, dir, &sick);
 }

@@ -289,11 +289,18 @@ cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
     return cfo_store_account_parse(&text);
 }
 
+/* An install takes the marker away; one that could not be taken away is older
+ * than `current` and has had its effect. The marker's ctime: no `touch -d` and
+ * no copy makes that look old. */
 int cfo_store_is_forced(apr_pool_t *p, const char *dir)
 {
-    struct stat st;
+    struct stat st, current;
 
-    return lstat(cfo_store_path(p, dir, CFO_FILE_RENEW), &st) == 0;
+    if (lstat(cfo_store_path(p, dir, CFO_FILE_RENEW), &st) != 0) {
+        return 0;
+    }
+    return lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) != 0 ||
+           !is_older(&st.st_ctim, &current.st_mtim);
 }
 
 static void index_targets(apr_pool_t *p, apr_hash_t *index, const char *store,

@@ -15,11 +15,6 @@
 apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
                                  cfo_pem_t *text, struct stat *st);
 
-/** 1 for an error that says nothing of the file itself: no permission, no
- * descriptor, no memory, an I/O error, and whatever is not known to mean that
- * the file is missing or the wrong kind of thing. */
-int cfo_store_is_sick(apr_status_t rv);
-
 /** The number a generation's name says, 0 when it is no such name. */
 int cfo_store_number(const char *name);
 

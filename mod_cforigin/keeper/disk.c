@@ -8,6 +8,7 @@
 #include "cforigin_round.h"
 
 #include <apr_strings.h>
+#include <errno.h>
 #include <string.h>
 
 /* Before this moment a clock is taken for one that was never set:
@@ -40,6 +41,17 @@ static cfo_pem_t pem_of(const char *text)
     return pem;
 }
 
+/* What can't be read may be all that is needed: nothing is asked for. */
+static cfo_look_t cant_read(cfo_task_t *task, const char *path,
+                            apr_status_t rv)
+{
+    char word[120];
+
+    task->result = cfo_result_make(task->p, CFO_LOCAL, "%s can't be read: %s",
+                                   path, apr_strerror(rv, word, sizeof(word)));
+    return CFO_LOOK_FAULT;
+}
+
 /* --- targets --- */
 
 /* A pair that a target's paths hold; both texts stay empty if they don't. */
@@ -48,15 +60,15 @@ typedef struct pair_t {
     const cfo_cert_facts_t *facts;
 } pair_t;
 
-/* 1 when somebody else's certificate stands there now: left alone. */
+/* 1 when somebody else's certificate stands there now, or may: left alone. */
 static int is_foreign(cfo_task_t *task, const cfo_target_t *target)
 {
     cfo_pem_t text;
+    apr_status_t rv = cfo_store_read_file(task->p, target->certificate, &text);
     int foreign;
 
-    if (cfo_store_read_file(task->p, target->certificate, &text) !=
-        APR_SUCCESS)
-        return 0;
+    if (rv != APR_SUCCESS)
+        return cfo_store_is_sick(rv);
     foreign = cfo_pki_facts(task->p, text.data, text.len, 0) &&
               !cfo_pki_is_origin_ca(task->keeper->roots, text.data, text.len);
     cfo_pki_wipe(&text); /* one file may hold the key as well */
@@ -72,8 +84,8 @@ static void write_target(cfo_task_t *task, const cfo_target_t *target,
     if (is_foreign(task, target)) {
         note(task, CFO_LEVEL_WARNING, 1,
              apr_psprintf(task->p,
-                          "%s: %s holds a certificate of another CA by now; "
-                          "it is left alone",
+                          "%s: %s holds a certificate of another CA by now, "
+                          "or can't be read; it is left alone",
                           task->label, target->certificate));
         return;
     }
@@ -111,17 +123,26 @@ static void repair_targets(cfo_task_t *task, const cfo_entry_t *entry)
     cfo_pki_wipe(&key);
 }
 
+/* A target's file; the first that a sick disk keeps to itself is told. One
+ * that isn't for our eyes is nobody's to take over. */
+static int read_target(cfo_task_t *task, const char *path, cfo_pem_t *text)
+{
+    apr_status_t rv = cfo_store_read_file(task->p, path, text);
+
+    if (cfo_store_is_sick(rv) && rv != EACCES && task->look != CFO_LOOK_FAULT)
+        task->look = cant_read(task, path, rv);
+    return rv == APR_SUCCESS;
+}
+
 /* 1 when the target's files are a pair of the Origin CA of our type. */
 static int read_pair(cfo_task_t *task, const cfo_target_t *target,
                      pair_t *pair)
 {
-    apr_pool_t *p = task->p;
-
     memset(pair, 0, sizeof(*pair));
-    if (cfo_store_read_file(p, target->certificate, &pair->cert) ==
-            APR_SUCCESS &&
-        cfo_store_read_file(p, target->key, &pair->key) == APR_SUCCESS)
-        pair->facts = cfo_pki_facts(p, pair->cert.data, pair->cert.len, 0);
+    if (read_target(task, target->certificate, &pair->cert) &&
+        read_target(task, target->key, &pair->key))
+        pair->facts =
+            cfo_pki_facts(task->p, pair->cert.data, pair->cert.len, 0);
     if (pair->facts && pair->facts->has_type &&
         pair->facts->type == task->item->wanted.request_type &&
         cfo_pki_is_origin_ca(task->keeper->roots, pair->cert.data,
@@ -270,9 +291,14 @@ static int intent_fits(const cfo_task_t *task, const cfo_intent_t *intent)
 static cfo_look_t look_at_pending(cfo_task_t *task)
 {
     cfo_pending_t *pending = NULL;
+    apr_status_t sick = APR_SUCCESS;
 
     if (task->desk->account) /* without one nothing can be asked, or known */
-        pending = cfo_store_pending(task->p, task->dir);
+        pending = cfo_store_pending_look(task->p, task->dir, &sick);
+    if (sick)
+        return cant_read(
+            task, apr_pstrcat(task->p, task->dir, "/", CFO_DIR_PENDING, NULL),
+            sick);
     if (!pending)
         return CFO_LOOK_NOTHING;
     if (!intent_fits(task, &pending->intent)) {
@@ -374,7 +400,7 @@ void cfo_disk_look(void *baton)
         task->look =
             task->result.kind == CFO_OK ? CFO_LOOK_ADOPTED : CFO_LOOK_FAULT;
     }
-    else
+    else if (task->look != CFO_LOOK_FAULT || stored.state == CFO_STORED_PAIR)
         task->look = look_at_pending(task);
     if (stored.adoptable) {
         cfo_pki_wipe(&pair.cert);

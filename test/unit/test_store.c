@@ -106,9 +106,22 @@ static void marker_and_adopted(void **state)
     ms_run("touch %s/renew", dir);
     assert_int_equal(look(NULL)->stored.forced, 1);
     assert_int_equal(cfo_store_is_forced(pool, dir), 1);
+    ms_run("touch -d 2020-01-01 %s/renew", dir);
+    assert_int_equal(cfo_store_is_forced(pool, dir), 1);
     ms_put(apr_pstrcat(pool, dir, "/3/meta.json", NULL), "{\"adopted\":true}",
            0644);
     assert_int_equal(look(NULL)->stored.adopted, 1);
+}
+
+/* An install could not take the marker away: it has had its effect. */
+static void spent_marker(void **state)
+{
+    (void)state;
+    ms_run("touch %s/renew; sleep 0.02; ln -sfn 3 %s/current", dir, dir);
+    assert_int_equal(cfo_store_is_forced(pool, dir), 0);
+    assert_int_equal(look(NULL)->stored.forced, 0);
+    ms_run("sleep 0.02; touch %s/renew", dir);
+    assert_int_equal(cfo_store_is_forced(pool, dir), 1);
 }
 
 /* ---- nothing there ---- */
@@ -613,6 +626,7 @@ int main(void)
         STORE_TEST(live_pair),
         STORE_TEST(one_generation_by_number),
         STORE_TEST(marker_and_adopted),
+        STORE_TEST(spent_marker),
         STORE_TEST(nothing_is_no_damage),
         STORE_TEST(damage_falls_back),
         STORE_TEST(no_permission_is_no_damage),
