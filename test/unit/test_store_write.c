@@ -430,8 +430,8 @@ static void expect_whole(int with_old)
     assert_int_equal(entry->stored.forced, 0);
     assert_int_equal(cfo_store_attempt(pool, dir).failures, 0);
     assert_int_equal(*posts, 1);
-    cfo_store_prune(pool, dir,
-                    apr_time_now() + apr_time_from_sec(3 * 86400, 0));
+    cfo_store_prune(pool, dir, apr_time_now() + apr_time_from_sec(3 * 86400),
+                    0);
     assert_string_equal(ms_names(pool, dir),
                         with_old ? "1 2 current" : "1 current");
     assert_string_equal(
@@ -679,7 +679,7 @@ static void prune_keeps_what_may_be_needed(void **state)
         ms_run("cd %s && ln -s 4 current && { %s; }", dir, rows[i].command);
         removed = cfo_store_prune(
             pool, dir,
-            apr_time_now() + apr_time_from_sec(rows[i].days * 86400, 0));
+            apr_time_now() + apr_time_from_sec(rows[i].days * 86400), 0);
         left = ms_names(pool, dir);
         if (removed != rows[i].removed || strcmp(left, rows[i].left)) {
             fail_msg("%s: removed %d, left %s", rows[i].command, removed,
