@@ -4,6 +4,7 @@
 #include "status_html.h"
 
 #include <apr_strings.h>
+#include <string.h>
 
 /* Hostnames shown before the rest is folded away. */
 #define NAMES_SHOWN 3
@@ -71,6 +72,23 @@ void cfo_html_error(cfo_out_t *out, const cfo_result_t *error)
     }
 }
 
+/* A hostname may be broken after a dot, rather than anywhere. */
+static void hostname(cfo_out_t *out, const char *name)
+{
+    const char *dot;
+
+    for (; (dot = strchr(name, '.')) != NULL && dot[1]; name = dot + 1) {
+        char part[64];
+
+        if (dot - name >= (int)sizeof(part) - 1)
+            break;
+        apr_cpystrn(part, name, (apr_size_t)(dot - name) + 2);
+        cfo_out_html(out, part);
+        CFO_SAY(out, "<wbr>");
+    }
+    cfo_out_html(out, name);
+}
+
 void cfo_html_name(cfo_out_t *out, const cfo_status_t *status,
                    const char *name)
 {
@@ -81,7 +99,7 @@ void cfo_html_name(cfo_out_t *out, const cfo_status_t *status,
         cfo_out_segment(out, name);
         CFO_SAY(out, "\">");
     }
-    cfo_out_html(out, name);
+    hostname(out, name);
     if (status->self)
         CFO_SAY(out, "</a>");
 }
@@ -116,10 +134,32 @@ static void names(cfo_out_t *out, const apr_array_header_t *list,
         else if (i) {
             CFO_SAY(out, "<br>");
         }
-        cfo_out_html(out, APR_ARRAY_IDX(list, i, const char *));
+        hostname(out, APR_ARRAY_IDX(list, i, const char *));
     }
     if (folded)
         CFO_SAY(out, "</details>");
+}
+
+/* In the table a line; all of it is told above, and here when asked for. */
+static void folded_error(cfo_out_t *out, const cfo_status_cert_t *c)
+{
+    CFO_SAY(out, "<details><summary>failed ");
+    if (c->failures > 1) {
+        cfo_out_number(out, c->failures);
+        CFO_SAY(out, " times");
+    }
+    else
+        CFO_SAY(out, "once");
+    CFO_SAY(out, ": ");
+    if (c->last_error.code)
+        cfo_out_number(out, c->last_error.code);
+    else
+        cfo_out_text(out, cfo_kind_word(c->last_error.kind));
+    CFO_SAY(out, "</summary><small>");
+    cfo_html_error(out, &c->last_error);
+    CFO_SAY(out, " ");
+    cfo_out_html(out, cfo_status_advice(c));
+    CFO_SAY(out, "</small></details>");
 }
 
 static void state_cell(cfo_out_t *out, const cfo_status_cert_t *c)
@@ -131,11 +171,8 @@ static void state_cell(cfo_out_t *out, const cfo_status_cert_t *c)
     CFO_SAY(out, ": ");
     cfo_out_text(out, cfo_reason_sentence(c->reason));
     CFO_SAY(out, "</small>");
-    if (c->last_error.kind != CFO_OK) {
-        CFO_SAY(out, "<small>");
-        cfo_html_error(out, &c->last_error);
-        CFO_SAY(out, "</small>");
-    }
+    if (c->last_error.kind != CFO_OK)
+        folded_error(out, c);
     if (c->installed_generation)
         CFO_SAY(out, "<small>a newer one waits for a reload</small>");
     END_CELL(out);
@@ -167,9 +204,11 @@ static void validity_cell(cfo_out_t *out, const cfo_status_cert_t *c,
         UNKNOWN(out);
     else {
         bar(out, c, now);
-        cfo_out_text(out, c->not_after <= now ? "ended " : "ends ");
+        cfo_out_text(out, c->not_after <= now
+                              ? "<span class=\"nowrap\">ended "
+                              : "<span class=\"nowrap\">ends ");
         cfo_html_time(out, c->not_after, now);
-        CFO_SAY(out, "<small>began ");
+        CFO_SAY(out, "</span><small class=\"nowrap\">began ");
         cfo_html_time(out, c->not_before, now);
         CFO_SAY(out, "</small>");
     }
@@ -196,13 +235,22 @@ static void renewal(cfo_out_t *out, const cfo_status_cert_t *c, apr_time_t now)
 
 static void clipped(cfo_out_t *out, const char *label, const char *text)
 {
-    cell(out, label);
-    if (text == NULL)
+    CFO_SAY(out, "<span class=\"clip\"><span class=\"dim\">");
+    cfo_out_text(out, label);
+    CFO_SAY(out, "</span> <code>");
+    cfo_out_html(out, text);
+    CFO_SAY(out, "</code></span>");
+}
+
+static void key_cell(cfo_out_t *out, const cfo_status_cert_t *c)
+{
+    cell(out, "Key");
+    if (c->serial == NULL)
         UNKNOWN(out);
     else {
-        CFO_SAY(out, "<code class=\"clip\">");
-        cfo_out_html(out, text);
-        CFO_SAY(out, "</code>");
+        cfo_out_html(out, c->key);
+        clipped(out, "serial", c->serial);
+        clipped(out, "SHA-256", c->sha256);
     }
     END_CELL(out);
 }
@@ -226,14 +274,7 @@ static void row(cfo_out_t *out, const cfo_status_t *status,
     cell(out, "Virtual hosts");
     names(out, c->vhosts, "virtual hosts");
     END_CELL(out);
-    cell(out, "Key");
-    if (c->key)
-        cfo_out_html(out, c->key);
-    else
-        UNKNOWN(out);
-    END_CELL(out);
-    clipped(out, "Serial", c->serial);
-    clipped(out, "SHA-256", c->sha256);
+    key_cell(out, c);
     CFO_SAY(out, "</tr>\n");
 }
 
@@ -261,9 +302,8 @@ static void table(cfo_out_t *out, const cfo_status_t *status)
                  "<th scope=\"col\" role=\"columnheader\">Renewal</th>"
                  "<th scope=\"col\" role=\"columnheader\">Hostnames</th>"
                  "<th scope=\"col\" role=\"columnheader\">Virtual hosts</th>"
-                 "<th scope=\"col\" role=\"columnheader\">Key</th>"
-                 "<th scope=\"col\" role=\"columnheader\">Serial</th>"
-                 "<th scope=\"col\" role=\"columnheader\">SHA-256</th></tr>"
+                 "<th scope=\"col\" role=\"columnheader\">Key, serial, "
+                 "fingerprint</th></tr>"
                  "</thead>\n<tbody role=\"rowgroup\">\n");
     for (i = 0; i < n; i++) {
         const cfo_status_cert_t *c =

@@ -5,6 +5,7 @@
 
 #include <apr_hash.h>
 #include <apr_strings.h>
+#include <stdlib.h>
 
 /* --- what needs attention
  * -------------------------------------------------- */
@@ -42,6 +43,21 @@ static trouble_t *trouble_of(apr_hash_t *known, apr_array_header_t *troubles,
     return trouble;
 }
 
+/* The worst first; what is alike stays in the table's order. */
+static int by_weight(const void *a, const void *b)
+{
+    static const int weights[CFO_STATES] = {
+        [CFO_STATE_EXPIRED] = 5,  [CFO_STATE_ERROR] = 4,
+        [CFO_STATE_EXPIRING] = 3, [CFO_STATE_DEGRADED] = 2,
+        [CFO_STATE_FOREIGN] = 1,
+    };
+    const trouble_t *x = *(const trouble_t *const *)a;
+    const trouble_t *y = *(const trouble_t *const *)b;
+    int order = weights[y->first->state] - weights[x->first->state];
+
+    return order ? order : (x->first > y->first) - (x->first < y->first);
+}
+
 static apr_array_header_t *collect(const cfo_status_t *status, apr_pool_t *p)
 {
     apr_array_header_t *troubles = apr_array_make(p, 4, sizeof(trouble_t *));
@@ -61,6 +77,8 @@ static apr_array_header_t *collect(const cfo_status_t *status, apr_pool_t *p)
             (trouble->next_try == 0 || c->next_try < trouble->next_try))
             trouble->next_try = c->next_try;
     }
+    qsort(troubles->elts, (size_t)troubles->nelts, sizeof(trouble_t *),
+          by_weight);
     return troubles;
 }
 
