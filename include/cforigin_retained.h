@@ -44,11 +44,11 @@ typedef struct cfo_retained_t {
     apr_pool_t *attempts_pool;
     struct apr_hash_t *attempts;
 
-    /* Checked pairs: cert_path -> cfo_known_t *, made anew at each pass. */
+    /* Checked pairs: cert_path -> cfo_known_t *, made anew when they change. */
     apr_pool_t *known_pool;
     struct apr_hash_t *known;
-    apr_pool_t *known_before;    /* of the pass before; this pass's entries
-                                  * point into it. NULL: none yet */
+    apr_pool_t *known_before;    /* what entries of this generation point
+                                  * into though it was replaced; or NULL */
 
     /* Labels of vhosts that another module serves. */
     apr_pool_t *taken_pool;
@@ -106,13 +106,13 @@ const cfo_kept_notices_t *cfo_retained_notices(const cfo_retained_t *r,
 void cfo_retained_put_taken(cfo_retained_t *r,
                             const apr_array_header_t *labels);
 
-/** Begin the memory of checked pairs anew: a pass fills a fresh table (with
- * copies) and lets it replace the old one, so what is gone is forgotten. */
-struct apr_hash_t *cfo_retained_begin_known(const cfo_retained_t *r,
-                                            apr_pool_t **pool);
-void cfo_retained_know(apr_pool_t *pool, struct apr_hash_t *known,
-                       const cfo_entry_t *entry);
-void cfo_retained_end_known(cfo_retained_t *r, apr_pool_t *pool,
-                            struct apr_hash_t *known);
+/** Note an entry whose pair is good; entries is an array of
+ * const cfo_entry_t *. */
+void cfo_retained_know(apr_array_header_t *entries, const cfo_entry_t *entry);
+
+/** A pass is over: what is known are the pairs of these entries, copied, and
+ * no others. When that is what was known before, nothing is done. */
+void cfo_retained_end_known(cfo_retained_t *r,
+                            const apr_array_header_t *entries);
 
 #endif

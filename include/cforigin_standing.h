@@ -19,8 +19,9 @@ typedef struct cfo_standing_t {
     const char *key;         /* "folder/request_type" */
     const char *folder;      /* where in the store: the plan's, or the one
                               * whose target this is */
-    apr_pool_t *pool;        /* of entry and what hangs on it; replaced by
-                              * each new look */
+    apr_pool_t *pool;        /* of entry and what hangs on it: the
+                              * generation's after the first look, one of
+                              * its own after each further one */
     const cfo_entry_t *entry;
     int current;             /* what `current` named at that look */
     const cfo_entry_t *other; /* the pair of the request type that is not

@@ -176,14 +176,10 @@ static const cfo_meta_t *copy_meta(apr_pool_t *p, const cfo_meta_t *meta)
     return copy;
 }
 
-void cfo_retained_know(apr_pool_t *pool, apr_hash_t *known,
-                       const cfo_entry_t *entry)
+static void know(apr_pool_t *pool, apr_hash_t *known, const cfo_entry_t *entry)
 {
-    cfo_known_t *copy;
+    cfo_known_t *copy = apr_pcalloc(pool, sizeof(*copy));
 
-    if (entry->cert_path == NULL || entry->stored.facts == NULL)
-        return;
-    copy = apr_pcalloc(pool, sizeof(*copy));
     copy->stamp = entry->stamp;
     copy->facts = copy_facts(pool, entry->stored.facts);
     copy->meta = entry->meta ? copy_meta(pool, entry->meta) : NULL;
@@ -191,18 +187,39 @@ void cfo_retained_know(apr_pool_t *pool, apr_hash_t *known,
                  APR_HASH_KEY_STRING, copy);
 }
 
-apr_hash_t *cfo_retained_begin_known(const cfo_retained_t *r,
-                                     apr_pool_t **pool)
+void cfo_retained_know(apr_array_header_t *entries, const cfo_entry_t *entry)
 {
-    return table(pool, r->process_pool);
+    if (entry->cert_path && entry->stored.facts)
+        APR_ARRAY_PUSH(entries, const cfo_entry_t *) = entry;
 }
 
-void cfo_retained_end_known(cfo_retained_t *r, apr_pool_t *pool,
-                            apr_hash_t *known)
+/* Its facts are the very ones that were remembered. */
+static int is_known(const cfo_retained_t *r, const cfo_entry_t *entry)
 {
-    if (r->known_before)
-        apr_pool_destroy(r->known_before);
-    r->known_before = r->known_pool;
-    r->known_pool = pool;
-    r->known = known;
+    const cfo_known_t *known =
+        apr_hash_get(r->known, entry->cert_path, APR_HASH_KEY_STRING);
+
+    return known && known->facts == entry->stored.facts &&
+           known->meta == entry->meta;
+}
+
+void cfo_retained_end_known(cfo_retained_t *r,
+                            const apr_array_header_t *entries)
+{
+    apr_pool_t *before = r->known_before;
+    int i, same = apr_hash_count(r->known) == (unsigned)entries->nelts;
+
+    for (i = 0; same && i < entries->nelts; i++)
+        same = is_known(r, APR_ARRAY_IDX(entries, i, const cfo_entry_t *));
+    r->known_before = NULL;
+    if (!same) {
+        /* These entries point into what is replaced here. */
+        r->known_before = r->known_pool;
+        r->known = table(&r->known_pool, r->process_pool);
+        for (i = 0; i < entries->nelts; i++)
+            know(r->known_pool, r->known,
+                 APR_ARRAY_IDX(entries, i, const cfo_entry_t *));
+    }
+    if (before)
+        apr_pool_destroy(before);
 }

@@ -136,13 +136,15 @@ static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st)
 static void remember_attempt(cfo_standing_t *st, cfo_generation_t *gen,
                              const cfo_attempt_t *attempt)
 {
-    apr_pool_t *pool;
+    const cfo_result_t *error = &attempt->last_error;
+    apr_pool_t *pool = NULL;
 
-    apr_pool_create(&pool, gen->pool);
     st->attempt = *attempt;
-    st->attempt.last_error.message =
-        apr_pstrdup(pool, attempt->last_error.message);
-    st->attempt.last_error.ray = apr_pstrdup(pool, attempt->last_error.ray);
+    if (error->message || error->ray) {
+        apr_pool_create(&pool, gen->pool);
+        st->attempt.last_error.message = apr_pstrdup(pool, error->message);
+        st->attempt.last_error.ray = apr_pstrdup(pool, error->ray);
+    }
     if (st->attempt_pool)
         apr_pool_destroy(st->attempt_pool);
     st->attempt_pool = pool;
@@ -181,15 +183,22 @@ void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
     apr_pool_t *old = st->pool;
     const char *old_fault = old ? st->entry->fault : NULL;
     cfo_action_t before = st->decision.action;
+    apr_pool_t *ptemp;
     cfo_entry_t *entry;
 
-    apr_pool_create(&st->pool, gen->pool);
-    apr_pool_tag(st->pool, "cforigin_standing");
+    /* A pool takes 8 KiB: too much for each of thousands of certificates,
+     * most of which are looked at once. */
+    st->pool = gen->pool;
+    if (old) {
+        apr_pool_create(&st->pool, gen->pool);
+        apr_pool_tag(st->pool, "cforigin_standing");
+    }
+    apr_pool_create(&ptemp, gen->pool);
     entry = look_in_store(gen, st);
     st->entry = entry;
     st->current = cfo_store_current(
-        st->pool, cfo_store_dir(st->pool, gen->global->store, st->folder,
-                                st->wanted->request_type));
+        ptemp, cfo_store_dir(ptemp, gen->global->store, st->folder,
+                             st->wanted->request_type));
     report_fault(gen, st, old_fault);
     st->other = NULL;
     if (entry->stored.state == CFO_STORED_NONE)
@@ -197,8 +206,9 @@ void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
     entry->stored.other_type = st->other != NULL;
     entry->stored.adoptable = adoptable(gen, st) != NULL;
     st->decision = cfo_decide(st->wanted, &entry->stored, gen->host,
-                              cfo_clock_trusted(gen, now), st->pool);
-    if (old)
+                              cfo_clock_trusted(gen, now), ptemp);
+    apr_pool_destroy(ptemp);
+    if (old && old != gen->pool)
         apr_pool_destroy(old);
     if (st->decision.action == CFO_KEEP) {
         remember_attempt(st, gen, &none);
@@ -243,8 +253,8 @@ static void prepare(cfo_generation_t *gen)
 void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
                            apr_time_t now)
 {
-    apr_pool_t *pool;
-    apr_hash_t *known = cfo_retained_begin_known(gen->retained, &pool);
+    apr_array_header_t *known = apr_array_make(
+        gen->pool, gen->plan->wanted->nelts, sizeof(const cfo_entry_t *));
     int i;
 
     if (gen->standings == NULL)
@@ -254,11 +264,11 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
 
         cfo_standing_look(gen, st, cause, now);
         st->repair = needs_repair(gen, st);
-        cfo_retained_know(pool, known, st->entry);
+        cfo_retained_know(known, st->entry);
         if (st->other)
-            cfo_retained_know(pool, known, st->other);
+            cfo_retained_know(known, st->other);
     }
-    cfo_retained_end_known(gen->retained, pool, known);
+    cfo_retained_end_known(gen->retained, known);
 }
 
 /* --- what is asked of it
@@ -313,6 +323,12 @@ static int serve_pair(cfo_generation_t *gen, cfo_standing_t *st,
 
     if (st->served_cert && !strcmp(st->served_cert, cert))
         return 1;
+    if (st->pool == gen->pool) { /* nothing of it goes before this does */
+        st->served = facts;
+        st->served_cert = cert;
+        st->served_key = key;
+        return 1;
+    }
     served = apr_pmemdup(gen->pool, facts, sizeof(*facts));
     hostnames = apr_array_make(gen->pool, facts->hostnames->nelts,
                                sizeof(const char *));

@@ -96,7 +96,28 @@ static found_t read_one(look_t *look, const char *path, int i, cfo_pem_t *text)
     return FOUND_GOOD;
 }
 
-static found_t check_pair(look_t *look, const char *cert_path,
+/* 1 when meta.json says that a check of these very bytes was passed. */
+static int read_checked(look_t *look, const char *dir, const cfo_pem_t *cert,
+                        const cfo_pem_t *key)
+{
+    cfo_entry_t *entry = look->entry;
+    const cfo_meta_t *meta;
+    cfo_pem_t text;
+
+    if (cfo_store_read_file(look->ptemp,
+                            cfo_store_path(look->ptemp, dir, CFO_FILE_META),
+                            &text) != APR_SUCCESS) {
+        return 0;
+    }
+    meta = cfo_store_meta_parse_checked(look->p, &text, cert, key,
+                                        &entry->stored.facts);
+    if (entry->stored.facts) {
+        entry->meta = meta;
+    }
+    return entry->stored.facts != NULL;
+}
+
+static found_t check_pair(look_t *look, const char *dir, const char *cert_path,
                           const char *key_path)
 {
     cfo_pem_t cert, key;
@@ -110,8 +131,11 @@ static found_t check_pair(look_t *look, const char *cert_path,
     if (found != FOUND_GOOD) {
         return found;
     }
-    look->entry->stored.facts = cfo_pki_pair(look->p, cert.data, cert.len,
-                                             key.data, key.len, &matches);
+    matches = read_checked(look, dir, &cert, &key);
+    if (!matches) {
+        look->entry->stored.facts = cfo_pki_pair(look->p, cert.data, cert.len,
+                                                 key.data, key.len, &matches);
+    }
     cfo_pki_wipe(&key);
     if (!look->entry->stored.facts) {
         note(look, cert_path, "holds no certificate");
@@ -155,7 +179,7 @@ static found_t try_generation(look_t *look, int generation)
     const char *key_path = cfo_store_path(look->p, dir, CFO_FILE_KEY);
 
     if (!is_known(look, cert_path, key_path)) {
-        found_t found = check_pair(look, cert_path, key_path);
+        found_t found = check_pair(look, dir, cert_path, key_path);
 
         if (found != FOUND_GOOD) {
             entry->stored.facts = NULL;

@@ -9,6 +9,7 @@
 
 #include "cforigin_json.h"
 #include "cforigin_round_wire.h"
+#include "store_checked.h"
 #include "store_json.h"
 
 static cfo_pem_t text_of(apr_pool_t *p, json_t *json)
@@ -102,7 +103,7 @@ static apr_array_header_t *targets_of(apr_pool_t *p, const json_t *json)
     return targets;
 }
 
-cfo_pem_t cfo_store_meta_print(apr_pool_t *p, const cfo_meta_t *meta)
+static json_t *meta_json(apr_pool_t *p, const cfo_meta_t *meta)
 {
     json_t *json = json_object();
 
@@ -115,18 +116,31 @@ cfo_pem_t cfo_store_meta_print(apr_pool_t *p, const cfo_meta_t *meta)
     cfo_json_put_time(p, json, "installed", meta->installed);
     put_strings(json, "hostnames", meta->hostnames);
     put_targets(json, meta->targets);
+    return json;
+}
+
+cfo_pem_t cfo_store_meta_print(apr_pool_t *p, const cfo_meta_t *meta)
+{
+    return text_of(p, meta_json(p, meta));
+}
+
+cfo_pem_t cfo_store_meta_print_checked(apr_pool_t *p, const cfo_meta_t *meta,
+                                       const cfo_pem_t *cert,
+                                       const cfo_pem_t *key)
+{
+    json_t *json = meta_json(p, meta);
+    json_t *checked = cfo_checked_print(p, cert, key);
+
+    if (checked) {
+        json_object_set_new(json, "checked", checked);
+    }
     return text_of(p, json);
 }
 
-cfo_meta_t *cfo_store_meta_parse(apr_pool_t *p, const cfo_pem_t *text)
+static cfo_meta_t *meta_of(apr_pool_t *p, const json_t *json)
 {
-    json_t *json = object_of(text);
-    cfo_meta_t *meta;
+    cfo_meta_t *meta = apr_pcalloc(p, sizeof(*meta));
 
-    if (!json) {
-        return NULL;
-    }
-    meta = apr_pcalloc(p, sizeof(*meta));
     meta->adopted = json_is_true(json_object_get(json, "adopted"));
     meta->validity = cfo_json_int(json, "requested_validity", 0);
     meta->account = cfo_json_text(p, json, "account");
@@ -136,6 +150,27 @@ cfo_meta_t *cfo_store_meta_parse(apr_pool_t *p, const cfo_pem_t *text)
     meta->installed = cfo_json_time(json, "installed");
     meta->hostnames = strings_of(p, json, "hostnames");
     meta->targets = targets_of(p, json);
+    return meta;
+}
+
+cfo_meta_t *cfo_store_meta_parse(apr_pool_t *p, const cfo_pem_t *text)
+{
+    json_t *json = object_of(text);
+    cfo_meta_t *meta = json ? meta_of(p, json) : NULL;
+
+    json_decref(json);
+    return meta;
+}
+
+cfo_meta_t *cfo_store_meta_parse_checked(apr_pool_t *p, const cfo_pem_t *text,
+                                         const cfo_pem_t *cert,
+                                         const cfo_pem_t *key,
+                                         const cfo_cert_facts_t **facts)
+{
+    json_t *json = object_of(text);
+    cfo_meta_t *meta = json ? meta_of(p, json) : NULL;
+
+    *facts = cfo_checked_read(p, json_object_get(json, "checked"), cert, key);
     json_decref(json);
     return meta;
 }

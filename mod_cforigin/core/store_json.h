@@ -10,6 +10,15 @@
 #include "cforigin_store.h"
 
 cfo_pem_t cfo_store_meta_print(apr_pool_t *p, const cfo_meta_t *meta);
+/** … with what a check of the pair found; cert and key may be no pair. */
+cfo_pem_t cfo_store_meta_print_checked(apr_pool_t *p, const cfo_meta_t *meta,
+                                       const cfo_pem_t *cert,
+                                       const cfo_pem_t *key);
+/** … and what it found then, when these are the bytes; *facts NULL if not. */
+cfo_meta_t *cfo_store_meta_parse_checked(apr_pool_t *p, const cfo_pem_t *text,
+                                         const cfo_pem_t *cert,
+                                         const cfo_pem_t *key,
+                                         const cfo_cert_facts_t **facts);
 cfo_meta_t *cfo_store_meta_parse(apr_pool_t *p, const cfo_pem_t *text);
 
 cfo_pem_t cfo_store_intent_print(apr_pool_t *p, const cfo_intent_t *intent);

@@ -196,9 +196,12 @@ static cfo_result_t complete_pending(apr_pool_t *p, const char *pending,
                                      const cfo_pem_t *cert,
                                      const cfo_meta_t *meta)
 {
-    cfo_pem_t text = cfo_store_meta_print(p, meta);
     cfo_result_t result;
+    cfo_pem_t key, text;
 
+    cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_KEY), &key);
+    text = cfo_store_meta_print_checked(p, meta, cert, &key);
+    cfo_pki_wipe(&key);
     result = cfo_disk_replace(p, pending, CFO_FILE_META, MODE_CERT, &text);
     if (result.kind == CFO_OK) {
         result = cfo_disk_replace(p, pending, CFO_FILE_CERT, MODE_CERT, cert);
@@ -249,7 +252,7 @@ static cfo_result_t stage_pair(apr_pool_t *p, const char *staged,
                                const cfo_pem_t *cert, const cfo_pem_t *key,
                                const cfo_meta_t *meta)
 {
-    cfo_pem_t text = cfo_store_meta_print(p, meta);
+    cfo_pem_t text = cfo_store_meta_print_checked(p, meta, cert, key);
     const struct {
         const char *name;
         cfo_disk_owner_t owner;
