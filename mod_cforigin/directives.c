@@ -6,7 +6,6 @@
  * takes notes and the owner still acts. */
 #include "directives_parts.h"
 
-
 cfo_server_conf_t *cfo_directives_of(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &cforigin_module);
