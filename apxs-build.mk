@@ -90,7 +90,7 @@ LOADFILE   := $(CONFDIR)/mods-available/cforigin.load
 else
 LIBEXECDIR ?= $(call apxs,exp_bindir)
 STOREDIR   ?= $(call apxs,exp_localstatedir)/cforigin
-DATADIR    ?= $(call apxs,exp_datadir)/cforigin
+DATADIR    ?= $(call apxs,exp_datadir)/cforigin-roots
 CONFDIR    = $(call apxs,exp_sysconfdir)
 CONF       = $(CONFDIR)/extra/httpd-cforigin.conf
 LOADFILE   :=

@@ -393,31 +393,6 @@ def test_without_mod_ssl_its_directives_stay_unknown(httpd):
     assert "SSLEngine" in done.stderr
 
 
-EXAMPLES = sorted((TOP / "conf-examples").glob("*.conf"))
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=[e.name for e in EXAMPLES])
-def test_each_example_of_conf_examples_passes(httpd, example):
-    """As shipped, but for the places that only an installed system has."""
-    text = example.read_text()
-    tokens = httpd.root / "etc-cforigin"
-    tokens.mkdir()
-    for name in ("token", "token-shop"):
-        httpd.write_token(f"etc-cforigin/{name}", "0123456789")
-    text = text.replace("/etc/apache2/cforigin/", f"{tokens}/")
-    text = text.replace("/etc/ssl/certs/", f"{httpd.root}/")
-    text = text.replace("/etc/ssl/private/", f"{httpd.root}/")
-    text = text.replace("/var/www/html", f"{httpd.root}/htdocs")
-    del httpd.directives["CFOriginTokenFile"]
-    if "CFOriginTokenFile" not in text:
-        httpd.directives["CFOriginTokenFile"] = tokens / "token"
-    httpd.server(text)
-    passed, said = httpd.configtest()
-    assert passed, said
-    if example.name != "cforigin.conf":
-        assert "missing" in httpd.dump()
-
-
 def test_the_load_file_loads_the_module(httpd):
     line = (TOP / "conf-examples/cforigin.load").read_text()
     assert "LoadModule cforigin_module" in line
