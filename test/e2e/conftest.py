@@ -3,6 +3,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -89,11 +90,10 @@ def httpd(make_httpd):
 
 
 @pytest.fixture(scope="session")
-def clock_library(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("preload")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    return clockwork.build(folder, "clock")
+def clock_library():
+    with tempfile.TemporaryDirectory(prefix="cforigin-preload-") as folder:
+        os.chmod(folder, 0o755)  # for servers that are not root's
+        yield clockwork.build(folder, "clock")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ APXS = os.environ.get("APXS") or next(
                        "/usr/local/apache2/bin/apxs") if os.path.exists(path)),
     "apxs")
 MODULES = ["authz_core", "authz_host", "mime", "dir", "alias", "headers",
-           "socache_shmcb", "ssl", "status"]
+           "log_config", "socache_shmcb", "ssl", "status"]
 
 
 @lru_cache(maxsize=None)
@@ -107,6 +107,7 @@ class Httpd:
         self.pid_file = self.root / "run/httpd.pid"
         self.with_module = True
         self.umask = 0o022
+        self.run_as = None  # a pwd entry: not as root
         self.arguments = []
         self.extra_modules = []
         self.lines = []
@@ -177,7 +178,7 @@ class Httpd:
         if "mod_unixd.c" not in compiled_in():
             out.append(load_line("unixd"))
         user = whom()
-        if user:
+        if user and not self.run_as:
             out += [f"User {user[0]}", f"Group {user[1]}"]
         out += [f"Listen 127.0.0.1:{self.port}",
                 f"Listen 127.0.0.1:{self.http_port}",
@@ -216,10 +217,13 @@ class Httpd:
         """Run the binary to its end: returncode, stdout and stderr."""
         if configure:
             self.configure()
+        whose = {"user": self.run_as.pw_uid, "group": self.run_as.pw_gid,
+                 "extra_groups": []} if self.run_as else {}
         return subprocess.run(self.argv(*more), env=self.environment,
                               text=True, capture_output=True, cwd="/",
                               umask=self.umask, stdin=subprocess.DEVNULL,
-                              timeout=timeout * waiting.PATIENCE, check=False)
+                              timeout=timeout * waiting.PATIENCE, check=False,
+                              **whose)
 
     def configtest(self):
         """(passed, what it said)"""
