@@ -125,7 +125,8 @@ ROOM      = mod_cforigin/core
 # The parent never writes the store; the issuer shares only words, results
 # and the wire with the others.
 MODULECORE := $(filter-out $(ROOM)/store_write% $(ROOM)/wire.c,$(CORE))
-ISSUERCORE := $(addprefix $(ROOM)/,words.c result.c lines.c wire.c)
+ISSUERCORE := $(addprefix $(ROOM)/,words.c result.c lines.c wire.c \
+                memory.c)
 SANITIZED  := $(if $(findstring -fsanitize,$(CFLAGS)),test/sanitizer_options.c)
 
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer

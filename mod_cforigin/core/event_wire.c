@@ -6,6 +6,7 @@
  */
 #include "cforigin_json.h"
 #include "cforigin_round_wire.h"
+#include "cforigin_memory.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -68,7 +69,8 @@ static apr_pool_t *scratch_pool(void)
 {
     apr_pool_t *p = NULL;
 
-    return apr_pool_create_unmanaged_ex(&p, NULL, NULL) ? NULL : p;
+    return apr_pool_create_unmanaged_ex(&p, cfo_memory_abort(), NULL) ? NULL
+                                                                      : p;
 }
 
 json_t *cfo_json_result(const cfo_result_t *result)

@@ -2,6 +2,7 @@
 /* Bytes in, lines out, and lines queued for a descriptor that may not take
  * them at once. Touches the descriptors it is handed, nothing else. */
 #include "cforigin_lines.h"
+#include "cforigin_memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,8 +59,10 @@ static int reserve(buffer_t *buffer, apr_size_t len)
     }
     if (size != buffer->size) {
         data = realloc(buffer->data, size);
-        if (!data) {
-            return 0;
+        if (!data) { /* a program ends rather than lose a line */
+            apr_abortfunc_t end = cfo_memory_abort();
+
+            return end ? end(APR_ENOMEM) : 0;
         }
         buffer->data = data;
         buffer->size = size;

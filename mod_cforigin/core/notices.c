@@ -5,6 +5,7 @@
 #include "cforigin_notices.h"
 #include "cforigin_json.h"
 #include "cforigin_schedule.h"
+#include "cforigin_memory.h"
 
 #include <string.h>
 
@@ -119,7 +120,8 @@ json_t *cfo_json_notices(const cfo_notices_t *notices)
     json_object_set_new(json, "waiting", waiting);
     json_object_set_new(json, "unwell", json_boolean(notices->unwell));
     cfo_json_put_number(json, "tries", notices->tries);
-    if (apr_pool_create_unmanaged_ex(&scratch, NULL, NULL) != APR_SUCCESS)
+    if (apr_pool_create_unmanaged_ex(&scratch, cfo_memory_abort(), NULL) !=
+        APR_SUCCESS)
         return json;
     cfo_json_put_time(scratch, json, "next_try", notices->next_try);
     cfo_json_put_time(scratch, json, "told_expiring", notices->told_expiring);

@@ -11,6 +11,7 @@
  * and what cforigin_sandbox.h leaves to it. It ends when its stdin ends.
  */
 #include "cforigin_cloudflare.h"
+#include "cforigin_memory.h"
 #include "cforigin_sandbox.h"
 
 #include <errno.h>
@@ -282,10 +283,15 @@ int main(int argc, char **argv)
     }
     lock_in(parent);
     fault = read_token(options.token_fd, token, sizeof(token));
-    if (apr_initialize() != APR_SUCCESS ||
-        apr_pool_create(&p, NULL) != APR_SUCCESS ||
-        curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (apr_initialize() != APR_SUCCESS) {
         die("no memory");
+    }
+    cfo_memory_or_end("cforigin-issuer");
+    apr_pool_create(&p, NULL);
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, cfo_memory_take, free,
+                             cfo_memory_retake, cfo_memory_copy,
+                             cfo_memory_zeroed) != CURLE_OK) {
+        die("libcurl does not start");
     }
     fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
     serve(p, fault ? "" : token, fault);

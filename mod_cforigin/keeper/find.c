@@ -9,6 +9,7 @@
 #include "cforigin_round.h"
 #include "cforigin_child.h"
 #include "cforigin_names.h"
+#include "cforigin_memory.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -186,7 +187,8 @@ static zone_t *zone_of_id(cfo_desk_t *desk, const char *id, const char *name)
     zone->id = apr_pstrdup(p, id);
     zone->name = name ? apr_pstrdup(p, name) : NULL;
     zone->waiting = apr_array_make(p, 4, sizeof(cfo_task_t *));
-    if (apr_pool_create_unmanaged_ex(&zone->p, NULL, NULL) != APR_SUCCESS)
+    if (apr_pool_create_unmanaged_ex(&zone->p, cfo_memory_abort(), NULL) !=
+        APR_SUCCESS)
         apr_pool_create(&zone->p, p);
     apr_hash_set(desk->zones, zone->id, APR_HASH_KEY_STRING, zone);
     return zone;

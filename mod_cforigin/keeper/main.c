@@ -6,6 +6,7 @@
  * the targets and the token files (to hand them on), never the network.
  */
 #include "cforigin_round.h"
+#include "cforigin_memory.h"
 
 #include <apr_strings.h>
 #include <errno.h>
@@ -134,9 +135,10 @@ static int run(void)
     apr_size_t len;
     char *text;
 
-    if (apr_initialize() != APR_SUCCESS ||
-        apr_pool_create(&p, NULL) != APR_SUCCESS)
+    if (apr_initialize() != APR_SUCCESS)
         return 0;
+    cfo_memory_or_end("cforigin-keeper");
+    apr_pool_create(&p, NULL);
     text = read_plan(&len);
     if (text)
         round = cfo_round_read(p, text, len, &fault);

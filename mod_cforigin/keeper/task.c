@@ -9,6 +9,7 @@
  */
 #include "cforigin_round.h"
 #include "cforigin_child.h"
+#include "cforigin_memory.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -490,7 +491,8 @@ void cfo_task_begin(cfo_desk_t *desk, const cfo_item_t *item)
     cfo_task_t *task;
     apr_pool_t *p;
 
-    if (apr_pool_create_unmanaged_ex(&p, NULL, NULL) != APR_SUCCESS) {
+    if (apr_pool_create_unmanaged_ex(&p, cfo_memory_abort(), NULL) !=
+        APR_SUCCESS) {
         cfo_result_t result =
             cfo_result_make(keeper->pool, CFO_LOCAL, "out of memory");
 
