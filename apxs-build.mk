@@ -37,7 +37,7 @@ TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14)
 
 GOALS     := $(or $(MAKECMDGOALS),all)
 NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
-             $(if $(filter deps unit check asan,$(GOALS)),$(TESTPKGS)) \
+             $(if $(filter deps unit check asan faults,$(GOALS)),$(TESTPKGS)) \
              $(if $(filter demo,$(GOALS)),$(DEMOPKGS)) \
              $(if $(filter deb,$(GOALS)),$(DEBPKGS)) \
              $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS))
@@ -206,6 +206,13 @@ $(BUILD)/fuzz_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(UNITOBJ)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
 
+# Every call of a round of the keeper fails, or is its last; says how many
+# such points were tried. EVERY=7 tries each seventh.
+EVERY ?= 1
+
+faults: all
+	@CFORIGIN_BUILD=$(abspath $(BUILD)) test/faults/run --every $(EVERY)
+
 # Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
 demo: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
@@ -298,6 +305,7 @@ help:
 	@echo "./apxs-build.mk check      all tests"
 	@echo "./apxs-build.mk unit       the unit tests alone"
 	@echo "./apxs-build.mk asan       all tests, with sanitizers"
+	@echo "./apxs-build.mk faults     each call of a round fails, or is its last"
 	@echo "./apxs-build.mk fuzz       each fuzz target for FUZZTIME=30 seconds"
 	@echo "./apxs-build.mk install    (as root; DESTDIR is honoured)"
 	@echo "./apxs-build.mk deb        a Debian package, in $(BUILD)/"
@@ -308,6 +316,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check asan fuzz fuzz-run demo deps install uninstall deb help clean FORCE
+.PHONY: all unit check asan faults fuzz fuzz-run demo deps install uninstall deb help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
