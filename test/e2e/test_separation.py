@@ -239,7 +239,6 @@ def test_the_issuer_is_locked_in(round_under_way):
 # ---- the workers -----------------------------------------------------------
 
 def test_a_worker_can_neither_read_a_secret_nor_write_the_store(httpd):
-    httpd.server("CFOriginStartupWait 0")
     httpd.managed("a.example.com")
     httpd.start()
     httpd.await_certificate("a.example.com")

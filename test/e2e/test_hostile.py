@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An API that answers with whatever it likes. Each time the round ends soon,
+the right word is told, nothing is installed that should not be, and all heals
+when the API does.
+
+Many faults share a round, each with a hostname of its own, so that they also
+have to keep out of each other's way."""
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+
+import pytest
+
+import keeper_client
+import waiting
+from keeper_client import OriginCA, Keeper, item
+
+import bodies  # of the test Cloudflare
+import mutations
+
+NOT_JSON = "the answer is not the API's JSON"
+NO_CERTIFICATE = "the API says success but gives no certificate"
+EMPTY = "the answer is empty, not the API's JSON"
+UNTOLD = "the API refused and did not say why"
+TOO_LARGE = "the answer is larger than"
+
+# body: (kind, code, start of the message)
+BODIES = {
+    "empty": ("transient", None, "the answer is empty"),
+    "text": ("transient", None, NOT_JSON),
+    "html-403": ("transient", None, NOT_JSON),
+    "no-errors": ("transient", None, UNTOLD),
+    "errors-null": ("transient", None, UNTOLD),
+    "errors-missing": ("transient", None, UNTOLD),
+    "errors-strings": ("transient", None, UNTOLD),
+    "code-string": ("transient", None, UNTOLD),
+    "result-missing": ("transient", None, NO_CERTIFICATE),
+    "result-null": ("transient", None, NO_CERTIFICATE),
+    "result-array": ("transient", None, NO_CERTIFICATE),
+    "result-string": ("transient", None, NO_CERTIFICATE),
+    "wrong-types": ("transient", None, NO_CERTIFICATE),
+    "controls": ("transient", 1100, "one??two?[31m <script>&amp;?"),
+    "long-message": ("transient", 1100, "long long"),
+    "many-errors": ("transient", 1100, "no. 0"),
+    "huge": ("transient", None, "no whole answer from the API: " + TOO_LARGE),
+}
+
+# flaw: the check that finds it, None: Full (strict) takes such a one
+FLAWS = {
+    "extra-san": None, "crlf": None, "other-root": None,
+    "other-subject": None, "upper-san": None,
+    "wrong-key": "key", "missing-san": "names", "no-san": "names",
+    "expired": "dates", "not-yet-valid": "dates", "one-minute": None,
+    "wrong-lifetime": "lifetime", "foreign-root": "issuer",
+    "forged": "issuer", "self-issued": "issuer", "bit-flip": None,
+    "empty": NO_CERTIFICATE, "nul": NO_CERTIFICATE, "nul-end": NO_CERTIFICATE,
+}
+# any of these may be what is seen first
+EITHER = {"one-minute": ("dates", "lifetime"), "bit-flip": ("parse", "issuer",
+          "key", "names", "dates", "lifetime")}
+
+
+@pytest.fixture(scope="module")
+def api_process():
+    api = keeper_client.start_api()
+    yield api
+    api.stop()
+    shutil.rmtree(api.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def api(api_process):
+    api_process.reset()
+    yield api_process
+    api_process.reset()
+
+
+@pytest.fixture
+def keeper(api, tmp_path):
+    keeper = Keeper(tmp_path, api)
+    yield keeper
+    keeper.stop()
+
+
+def hosts_of(words):
+    """A host for each word; none is a part of another."""
+    return {word: f"n{number:02d}-{word}.example.com"
+            for number, word in enumerate(words)}
+
+
+def rule(host, do, **more):
+    return {"match": {"op": "create", "hostname": host}, "do": do, **more}
+
+
+def run_in_time(keeper, items, seconds):
+    done = keeper.run(items)
+    assert done.code == 0
+    assert done.seconds < seconds * waiting.PATIENCE
+    for text in done.logs():
+        assert text.isprintable() and len(text) < 2000, text
+    return done
+
+
+def heals(keeper, api, items):
+    api.faults()
+    done = run_in_time(keeper, items, 15)
+    assert done.of("failed") == []
+    for line in items:
+        keeper.live(line["name"])
+
+
+# ---- bodies ----------------------------------------------------------------
+
+def test_bodies_that_no_api_should_send(keeper, api):
+    hosts = hosts_of(bodies.BODIES)
+    items = [item("good.example.com")] + [item(h) for h in hosts.values()]
+    api.faults(*(rule(host, {"body": {"name": word, "mb": 64}
+                             if word in ("huge", "gzip-bomb") else word})
+                 for word, host in hosts.items()))
+    done = run_in_time(keeper, items, 20)
+    assert done.names("installed") == ["good.example.com"]
+    for word, host in hosts.items():
+        kind, code, start = BODIES.get(word, ("transient", None, NOT_JSON))
+        error = done.failure(host)
+        assert (error["kind"], error.get("code")) == (kind, code), word
+        assert error["message"].startswith(start), (word, error["message"])
+        assert error["message"].isprintable(), word
+        assert len(error["message"]) < 1000, word
+        assert not keeper.has_generation(host)
+    assert api.counts()["issued"] == 1
+    heals(keeper, api, items)
+
+
+# ---- certificates ----------------------------------------------------------
+
+def test_certificates_that_strict_would_refuse(keeper, api):
+    assert set(FLAWS) <= set(mutations.WORDS)
+    hosts = hosts_of(mutations.WORDS)
+    items = [item(host, "x." + host) for host in hosts.values()]
+    api.faults(*(rule(host, {"certificate": word})
+                 for word, host in hosts.items()))
+    done = run_in_time(keeper, items, 20)
+    for word, host in hosts.items():
+        check = FLAWS.get(word, "parse")
+        if check is None and word not in EITHER:
+            assert host in done.names("installed"), word
+            continue
+        error = done.failure(host)
+        if check == NO_CERTIFICATE:
+            assert error["kind"] == "transient", word
+            assert error["message"] == check, word
+        else:
+            assert error["kind"] == "check", word
+            assert error["message"].startswith(tuple(
+                f"check {c}: " for c in EITHER.get(word, (check,)))), \
+                (word, error["message"])
+        assert not keeper.has_generation(host), word
+    heals(keeper, api, items)
+
+
+# ---- on the wire -----------------------------------------------------------
+
+# Nothing was issued: what is told.
+REFUSED = {
+    "redirect": ({"redirect": "https://127.0.0.1:1/x"}, EMPTY),
+    "redirect-307": ({"redirect": "https://127.0.0.1:1/x", "status": 307},
+                     EMPTY),
+    "http-0.9": ({"garbage": True}, "no whole answer from the API: "
+                 "Received HTTP/0.9 when not allowed"),
+    "close": ({"close": "before"}, "no whole answer from the API: "),
+    "status-999": ({"body": "null", "status": 999}, NOT_JSON),
+}
+# It was issued, and the answer is lost in this way: it has to be found.
+SPOILT = {
+    "storm": {"interim": 3000},
+    "large-header": {"headers": {"X-A": "a" * 100000}},
+    "many-headers": {"headers": {f"X-{n}": "a" * 500 for n in range(200)}},
+    "reset": {"close": "after", "reset": True},
+    "cut": {"cut": -1},
+    "status-204": {"status": 204},
+}
+# It was issued, and arrives whatever stands around it.
+HARMLESS = {
+    "type": {"content_type": "image/gif"},
+    "rays": {"headers": {"CF-RAY": "\x1b[31mx\x7f" * 50}},
+    "dates": {"headers": {"Date": "Sat, 99 Foo 9999 99:99:99 GMT"}},
+    "few": {"interim": 100},
+    "quota": {"headers": {"Ratelimit": '"x";r=;t=,,;=;"' + "\\" * 99}},
+}
+
+
+def test_http_that_is_none_or_too_much_of_it(keeper, api):
+    hosts = hosts_of([*REFUSED, *SPOILT, *HARMLESS])
+    items = [item(host) for host in hosts.values()]
+    api.faults(*(rule(hosts[word], do) for word, (do, _) in REFUSED.items()),
+               *(rule(hosts[word], do) for word, do in
+                 {**SPOILT, **HARMLESS}.items()))
+    done = run_in_time(keeper, items, 20)
+    assert done.names("installed") == sorted(
+        hosts[word] for word in [*SPOILT, *HARMLESS])
+    for word, (_, start) in REFUSED.items():
+        error = done.failure(hosts[word])
+        assert error["kind"] == "transient", word
+        assert error["message"].startswith(start), (word, error["message"])
+        assert not keeper.has_generation(hosts[word])
+    # each that was issued was issued once, and no redirect was followed
+    assert api.counts()["issued"] == len(SPOILT) + len(HARMLESS)
+    heals(keeper, api, items)
+
+
+def test_an_answer_that_is_cut_anywhere(keeper, api):
+    """Every 83rd byte, head and body; unit tests cut at each."""
+    hosts = hosts_of([f"k{k}" for k in range(0, 1800, 83)])
+    items = [item(host) for host in hosts.values()]
+    api.faults(*(rule(host, {"cut": int(word[1:])}, times=1)
+                 for word, host in hosts.items()))
+    done = run_in_time(keeper, items, 20)
+    assert done.names("installed") == sorted(hosts.values())
+    assert len(done.logs("warning")) >= len(hosts), "nothing was cut"
+    assert api.counts()["issued"] == len(hosts)
+    heals(keeper, api, items)
+
+
+def test_an_answer_that_drips_and_one_that_never_comes(keeper, api):
+    """A byte a second, half an hour's worth: the call is given up after 30
+    seconds, others go on, and what was issued is found."""
+    names = ["drip.example.com", "hang.example.com", "good.example.com"]
+    items = [item(name) for name in names]
+    api.faults(rule("drip", {"drip": 1}), rule("hang", {"hang": True},
+                                               times=1))
+    done = run_in_time(keeper, items, 45)
+    assert done.names("installed") == sorted(names)
+    assert done.seconds > 25
+    assert api.counts()["issued"] == 3
+
+
+@pytest.mark.parametrize("body", ["html-520", "result-string", "deep"])
+def test_a_lost_answer_and_a_list_that_lies(keeper, api, body):
+    """It is neither found in such a list nor asked for again."""
+    api.faults(rule("a.example.com", {"close": "after"}),
+               {"match": {"op": "list"}, "do": {"body": body}})
+    done = run_in_time(keeper, [item("a.example.com")], 20)
+    assert done.failure()["kind"] == "transient"
+    assert not keeper.has_generation("a.example.com")
+    assert api.counts()["issued"] == 1
+    heals(keeper, api, [item("a.example.com")])
+    assert api.counts()["issued"] == 1
+
+
+def test_a_wait_of_ages_is_not_obeyed_for_ages(keeper, api):
+    api.faults(rule("a.example.com", {"rate_limit": {
+        "retry_after": "9" * 40}}))
+    done = run_in_time(keeper, [item("a.example.com")], 20)
+    assert done.failure()["kind"] == "rate-limited"
+    (account,) = (keeper.store / "accounts").glob("*.json")
+    until = json.loads(account.read_text())["paused_until"]
+    day = time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                        time.gmtime(time.time() + 2 * 86400))
+    assert until < day
+
+
+# ---- TLS -------------------------------------------------------------------
+
+TLS = {
+    "expired": "certificate has expired",
+    "wrong-name": "no alternative certificate subject name matches",
+    "untrusted": "certificate",
+    "tls1.0": "SSL_connect",  # what libcurl makes of the alert varies
+}
+
+
+def test_an_api_whose_tls_is_no_good(tmp_path):
+    """Nothing is sent to it, least of all the token."""
+    rounds = {}
+    try:
+        for word in TLS:
+            folder = tmp_path / word
+            folder.mkdir()
+            api = keeper_client.start_api("--tls-fault", word)
+            keeper = Keeper(folder, api)
+            rounds[word] = (api, keeper,
+                            keeper.start([item("a.example.com")]))
+        for word, (api, keeper, under_way) in rounds.items():
+            error = under_way.wait().failure()
+            assert error["kind"] == "transient", word
+            assert TLS[word] in error["message"], error["message"]
+            assert under_way.seconds < 20 * waiting.PATIENCE
+            assert not keeper.has_generation("a.example.com")
+            assert api.calls() == [], word
+        for word, (api, keeper, _) in rounds.items():
+            port = str(api.port)
+            api.stop()
+            cured = OriginCA(api.folder, "--port", port).start()
+            rounds[word] = (cured, keeper, None)
+            os.chmod(cured.api_ca, 0o644)
+            heals(keeper, cured, [item("a.example.com")])
+    finally:
+        for api, keeper, _ in rounds.values():
+            keeper.stop()
+            api.stop()
+            shutil.rmtree(api.folder, ignore_errors=True)
+
+
+# ---- through httpd ---------------------------------------------------------
+
+HANDFUL = {
+    "page": ({"body": "html-520"}, "transient", NOT_JSON),
+    "key": ({"certificate": "wrong-key"}, "check", "check key: "),
+    "names": ({"certificate": "missing-san"}, "check", "check names: "),
+    "text": ({"error": {"status": 400, "code": 1010, "message":
+                        "<b>\x1b[31m\r\n" + "x" * 9000}}, "permanent", "<b>"),
+    "hang": ({"hang": True}, None, None),
+}
+
+
+def states(httpd):
+    url = f"http://127.0.0.1:{httpd.http_port}/cforigin-status?format=json"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return {c["name"].split(".")[0]: c
+                for c in json.load(answer)["certificates"]}
+
+
+def test_httpd_starts_in_time_and_says_what_is_wrong(httpd, cloudflare):
+    httpd.server("CFOriginStartupWait 4s", "<Location /cforigin-status>",
+                 "SetHandler cforigin-status", "</Location>")
+    httpd.managed("good.example.com",
+                  *(f"{word}.example.com" for word in HANDFUL))
+    httpd.tolerate(*(rf"{word}\.example\.com" for word in HANDFUL),
+                   r"keeper", r"the wait")
+    for word, (do, _, _) in HANDFUL.items():
+        cloudflare.fault({"op": "create", "hostname": f"{word}.example.com"},
+                         do)
+    began = time.monotonic()
+    httpd.start()
+    assert time.monotonic() - began < 4 + 4 * waiting.PATIENCE
+    assert httpd.get("good.example.com").status == 200
+    told = states(httpd)
+    assert told["good"]["state"] == "ok"
+    for word, (_, kind, start) in HANDFUL.items():
+        answer = httpd.get(f"{word}.example.com", verify=False)
+        assert answer.status == 503 and answer.is_fallback, word
+        if kind is None:
+            assert told[word]["state"] in ("pending", "renewing")
+            continue
+        assert told[word]["state"] == "error", word
+        error = told[word]["last_error"]
+        assert error["kind"] == kind, word
+        assert error["message"].startswith(start), word
+        assert error["message"].isprintable()
+        assert len(error["message"]) < 1000, word
+        assert not (httpd.folder(f"{word}.example.com") / "current").exists()
+    cloudflare.release()
+    httpd.stop()
+    for attempt in httpd.store.rglob("attempt.json"):
+        attempt.unlink()  # as if the minute of the first pause were over
+    httpd.start()
+    for word in HANDFUL:
+        assert httpd.await_certificate(f"{word}.example.com")
+        assert states(httpd)[word]["state"] == "ok", word
