@@ -184,6 +184,10 @@ static void escape(cfo_out_t *out, const char *text, const char *special,
 static void put_html(cfo_out_t *out, unsigned number, const char *bytes,
                      int len)
 {
+    if (number < 0x20) {
+        CFO_SAY(out, " ");
+        return;
+    }
     if (number < 0x80 && number != '<' && number != '>' && number != '&' &&
         number != '"' && number != '\'') {
         cfo_out_bytes(out, bytes, (apr_size_t)len);

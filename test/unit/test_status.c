@@ -112,6 +112,7 @@ static void test_escapes(void **state)
         {cfo_out_html, "x\x01\x1b\x7f\xc2\x9by",
          "x&#65533;&#65533;&#65533;&#65533;y"},
         {cfo_out_html, "\xff\xfe\xc3", "&#65533;&#65533;&#65533;"},
+        {cfo_out_html, "a\r\n\tb", "a   b"},
         {cfo_out_html, NULL, ""},
         {cfo_out_json, NULL, "null"},
         {cfo_out_json, "", "\"\""},
