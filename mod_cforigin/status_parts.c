@@ -261,7 +261,7 @@ static void details(cfo_out_t *out, const cfo_status_cert_t *c, apr_time_t now)
     time_term(out, "That one ends", c->installed_not_after, now);
     time_term(out, "Begins", c->not_before, now);
     time_term(out, "Ends", c->not_after, now);
-    time_term(out, "Renewal", c->renew_at, now);
+    time_term(out, "Renewal from", c->renew_at, now);
     if (c->manual)
         text_term(out, "Renewed", "by hand (CFOriginRenewMode manual)");
     number_term(out, "Validity asked for, days", c->requested_validity);

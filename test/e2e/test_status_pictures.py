@@ -152,6 +152,6 @@ def test_one_certificate_has_a_page_of_its_own():
     page = browser.Page(show("states", "html", "only=degraded.example.com"))
     for words in ("Failures in a row 3", "Ray 8f3a1b2c4d5e6f70-FRA",
                   "Serial 5009", "What to do: Nothing to do",
-                  "Validity asked for, days 5475", "Renewal in"):
+                  "Validity asked for, days 5475", "Renewal from"):
         assert words in page.text, words
     assert "expired.example.com" not in page.text
