@@ -133,7 +133,7 @@ all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer
 
 $(BUILD)/mod_cforigin.so: $(call obj,$(MODULE) $(MODULECORE))
 	$(if $(V),,@echo "  LINK  $@")
-	$(Q)$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lssl -lcrypto
+	$(Q)$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lcrypto
 
 $(BUILD)/cforigin-keeper: $(call obj,$(KEEPER) $(CORE) $(SANITIZED))
 	$(if $(V),,@echo "  LINK  $@")

@@ -19,7 +19,4 @@ void cfo_background_begin(cfo_generation_t *gen);
 /** A look around; called from the monitor hook as often as httpd likes. */
 void cfo_background_tick(cfo_generation_t *gen);
 
-/** When the next round is likely to begin, 0: nothing is waited for. */
-apr_time_t cfo_background_next(const cfo_generation_t *gen);
-
 #endif

@@ -11,6 +11,10 @@
 #include "cforigin_reload_decide.h"
 #include "cforigin_standing.h"
 
+/** A new generation: what the last one knew of the configuration on disk is
+ * forgotten, even where the module was not unloaded in between. */
+void cfo_reload_begin(void);
+
 /** Look, decide, and act: start the test, or ask httpd for the restart. */
 void cfo_reload_consider(cfo_generation_t *gen, apr_time_t now);
 

@@ -95,6 +95,9 @@ int cfo_standing_wants_reload(const cfo_standing_t *standing);
 cfo_standing_t *cfo_standing_find(cfo_generation_t *gen, const char *name,
                                   cfo_request_type_t type);
 
+/** When the next try or renewal is, 0: nothing is waited for. */
+apr_time_t cfo_standing_next(const cfo_generation_t *gen);
+
 /** What to hand to mod_ssl for this certificate: paths, or 0 when there is
  * nothing. Notes in the standing that it is served. */
 int cfo_standing_serve(cfo_generation_t *gen, cfo_standing_t *standing,

@@ -350,23 +350,3 @@ void cfo_background_tick(cfo_generation_t *gen)
         cfo_reload_consider(gen, apr_time_now());
     cfo_status_publish(gen);
 }
-
-apr_time_t cfo_background_next(const cfo_generation_t *gen)
-{
-    apr_time_t next = 0;
-    int i;
-
-    for (i = 0; i < gen->plan->wanted->nelts; i++) {
-        const cfo_standing_t *st = &gen->standings[i];
-        apr_time_t at = st->decision.action != CFO_KEEP
-                            ? st->due_at
-                            : st->decision.renew_at;
-
-        if (st->decision.action == CFO_KEEP &&
-            st->wanted->settings.renew_manual)
-            continue;
-        if (at && (next == 0 || at < next))
-            next = at;
-    }
-    return next;
-}

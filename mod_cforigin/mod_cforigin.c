@@ -27,6 +27,7 @@
 #include "cforigin_conftree.h"
 #include "cforigin_dump.h"
 #include "cforigin_errand.h"
+#include "cforigin_reload.h"
 #include "cforigin_neighbours.h"
 #include "cforigin_packs.h"
 #include "cforigin_standing.h"
@@ -194,6 +195,7 @@ static int before_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     if (generation == NULL)
         return OK;
     cause = cause_of(generation);
+    cfo_reload_begin();
     if (generation->cold_pass != 1)
         tell_messages(generation, 1);
     cfo_standing_look_all(generation, cause, apr_time_now());

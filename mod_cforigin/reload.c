@@ -22,6 +22,11 @@ static struct {
     char told[512]; /* the reason that was logged last */
 } state;
 
+void cfo_reload_begin(void)
+{
+    memset(&state, 0, sizeof(state));
+}
+
 const char *cfo_reload_reason(void)
 {
     return state.reason;

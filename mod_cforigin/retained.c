@@ -8,7 +8,8 @@
 #include <http_config.h>
 #include <unistd.h>
 
-/* Changes whenever the layout of anything kept here does. */
+/* Changes whenever the meaning of anything kept here does; the size of the
+ * record goes into the key besides. */
 #define LAYOUT "mod_cforigin:" CFO_VERSION ":4"
 
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
@@ -19,7 +20,8 @@ static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 
 cfo_retained_t *cfo_retained_get(process_rec *process)
 {
-    const char *key = LAYOUT;
+    const char *key = apr_psprintf(process->pconf, LAYOUT ":%u",
+                                   (unsigned)sizeof(cfo_retained_t));
     cfo_retained_t *r = ap_retained_data_get(key);
 
     if (r)

@@ -2,7 +2,6 @@
 /* From the parent's standings to shared records, and from those to a picture.
  * Renders nothing, opens nothing. */
 #include "status_shared.h"
-#include "cforigin_background.h"
 #include "cforigin_keeper_link.h"
 #include "cforigin_reload.h"
 
@@ -97,7 +96,7 @@ static void publish_head(const cfo_generation_t *gen, apr_pool_t *p)
     head.keeper_running = cfo_keeper_is_running(r);
     head.keeper_last_run =
         head.keeper_running ? r->keeper_started : r->keeper_ended;
-    head.keeper_next_run = cfo_background_next(gen);
+    head.keeper_next_run = cfo_standing_next(gen);
     memcpy(head.calls, r->calls, sizeof(head.calls));
     head.reloads = r->gracefuls;
     cfo_shared_put_head(&head);
