@@ -97,15 +97,31 @@ static apr_interval_time_t backoff(int failures, apr_uint64_t seed)
     return earlier(wait, CFO_BACKOFF_MAX);
 }
 
+/* Who is told how long to wait, waits that long however often it was told:
+ * with a wait that grows, a large fleet would leave most of what the API
+ * grants unused, and whoever lost a few times would come last for ever. A
+ * little later each, so that it doesn't come back in one second. */
+static apr_interval_time_t told(int retry_after, apr_uint64_t seed)
+{
+    apr_interval_time_t wait = apr_time_from_sec((apr_time_t)retry_after);
+
+    return later(wait, backoff(1, seed)) + spread(seed, wait / 20);
+}
+
 apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
                                  apr_time_t last_try, const char *seed)
 {
     apr_interval_time_t wait;
+    apr_uint64_t jitter;
 
     last_try = later(last_try, 0);
     if (result && (result->kind == CFO_PERMANENT || result->kind == CFO_CHECK))
         return last_try + CFO_BACKOFF_MAX;
-    wait = backoff(failures, mix(hash_of(seed), (apr_uint64_t)last_try));
+    jitter = mix(hash_of(seed), (apr_uint64_t)last_try);
+    if (result && result->kind == CFO_RATE_LIMITED && result->retry_after > 0)
+        wait = told(result->retry_after, jitter);
+    else
+        wait = backoff(failures, jitter);
     if (result && result->retry_after > 0)
         wait = later(wait, apr_time_from_sec(result->retry_after));
     return last_try + earlier(wait, CFO_BACKOFF_MAX);
