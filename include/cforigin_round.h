@@ -49,7 +49,8 @@ typedef struct cfo_keeper_t {
     int targets_told;
     struct apr_hash_t *told; /* task.c: how often a failure was logged */
     int clock_known;         /* an answer said what time it is there */
-    volatile int clock_off;  /* and it isn't what our clock says */
+    int clock_off;           /* and it isn't what our clock says; atomic,
+                              * since workers read it */
     apr_array_header_t *tellings; /* tell.c's */
     volatile int *stop;      /* set by a signal: end now */
 } cfo_keeper_t;

@@ -143,7 +143,8 @@ static void learn_clock(cfo_keeper_t *keeper, apr_time_t date)
         return;
     keeper->clock_known = 1;
     event.offset = date - apr_time_now();
-    keeper->clock_off = llabs(event.offset) > CLOCK_TOLERANCE;
+    __atomic_store_n(&keeper->clock_off, llabs(event.offset) > CLOCK_TOLERANCE,
+                     __ATOMIC_RELAXED);
     cfo_report_event(keeper->report, &event);
 }
 

@@ -18,8 +18,9 @@
 static apr_time_t trusted_now(const cfo_task_t *task)
 {
     apr_time_t now = apr_time_now();
+    int off = __atomic_load_n(&task->keeper->clock_off, __ATOMIC_RELAXED);
 
-    return now < CLOCK_SANE || task->keeper->clock_off ? 0 : now;
+    return now < CLOCK_SANE || off ? 0 : now;
 }
 
 static void note(cfo_task_t *task, cfo_level_t level, int target,
