@@ -28,7 +28,7 @@ static void step(void)
 #define NEXT(type, name)                                                      \
     static type (*next)();                                                    \
     if (!next)                                                                \
-        next = (type(*)())dlsym(RTLD_NEXT, name)
+    next = (type(*)())dlsym(RTLD_NEXT, name)
 
 static int opening(const char *path, int flags, mode_t mode)
 {

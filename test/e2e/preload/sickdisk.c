@@ -45,7 +45,7 @@ static int refuses(const char *path)
 #define NEXT(type, name)                                                      \
     static type (*next)();                                                    \
     if (!next)                                                                \
-        next = (type(*)())dlsym(RTLD_NEXT, name)
+    next = (type(*)())dlsym(RTLD_NEXT, name)
 
 /* A full disk can still be opened for reading, and what is there can be
  * opened for writing when it is not read-only. */
