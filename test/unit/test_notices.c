@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** What CFOriginNotifyCommand is told, as stories: a letter a step, and what
+ * waits to be told after each. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "cforigin_json.h"
+#include "cforigin_notices.h"
+#include "cforigin_schedule.h"
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+#define SECOND apr_time_from_sec(1)
+#define NOW apr_time_from_sec(1795420800)
+
+static apr_pool_t *pool;
+
+/* i installed anew, r renewed, k kept, f failed, e ends soon, h an hour
+ * passes, d a day, t told well, x told in vain. What waits is i r c(overed)
+ * e f, "-" nothing. */
+static const struct {
+    const char *steps;
+    const char *waits[8];
+} rows[] = {
+    {"it", {"i", "-"}},
+    {"rt", {"r", "-"}},
+    {"ix", {"i", "i"}},
+    {"ixxrtt", {"i", "i", "i", "ir", "r", "-"}},
+    {"ft", {"f", "-"}},
+    {"fx", {"f", "-"}},
+    {"fthf", {"f", "-", "-", "-"}},
+    {"ftdf", {"f", "-", "-", "f"}},
+    {"fxdf", {"f", "-", "-", "f"}},
+    {"fi", {"f", "i"}},
+    {"ftrtt", {"f", "-", "rc", "c", "-"}},
+    {"ftitx", {"f", "-", "ic", "c", "c"}},
+    {"ftkt", {"f", "-", "c", "-"}},
+    {"ftkf", {"f", "-", "c", "-"}},
+    {"fthihf", {"f", "-", "-", "ic", "ic", "i"}},
+    {"k", {"-"}},
+    {"et", {"e", "-"}},
+    {"ex", {"e", "-"}},
+    {"ethe", {"e", "-", "-", "-"}},
+    {"etde", {"e", "-", "-", "e"}},
+    {"er", {"e", "r"}},
+    {"ek", {"e", "-"}},
+    {"ef", {"e", "ef"}},
+};
+
+static const char *waiting(const cfo_notices_t *notices)
+{
+    static const char letters[CFO_NOTICES + 1] = "ircef";
+    char text[CFO_NOTICES + 1];
+    int n = 0;
+
+    for (int i = 0; i < CFO_NOTICES; i++)
+        if (notices->waiting & (1u << i))
+            text[n++] = letters[i];
+    text[n] = '\0';
+    return apr_pstrdup(pool, n ? text : "-");
+}
+
+static void step(cfo_notices_t *notices, char letter, apr_time_t *now)
+{
+    int next = cfo_notices_next(notices);
+
+    switch (letter) {
+    case 'i':
+        cfo_notices_installed(notices, 0);
+        break;
+    case 'r':
+        cfo_notices_installed(notices, 1);
+        break;
+    case 'k':
+        cfo_notices_kept(notices);
+        break;
+    case 'f':
+        cfo_notices_failed(notices, *now);
+        break;
+    case 'e':
+        cfo_notices_expiring(notices, *now);
+        break;
+    case 'h':
+        *now += 3600 * SECOND;
+        break;
+    case 'd':
+        *now += 86400 * SECOND;
+        break;
+    default:
+        assert_true(next >= 0);
+        cfo_notices_told(notices, (cfo_notice_t)next, letter == 't', *now,
+                         "a.example.com");
+    }
+}
+
+static void stories(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        cfo_notices_t notices = {0};
+        apr_time_t now = NOW;
+
+        for (size_t k = 0; rows[i].steps[k]; k++) {
+            step(&notices, rows[i].steps[k], &now);
+            if (strcmp(waiting(&notices), rows[i].waits[k]))
+                fail_msg("%s, step %zu: %s waits", rows[i].steps, k,
+                         waiting(&notices));
+        }
+    }
+}
+
+static void tries_get_rarer(void **state)
+{
+    cfo_notices_t notices = {0};
+    apr_time_t now = NOW;
+
+    (void)state;
+    assert_true(cfo_notices_due(&notices) == 0);
+    cfo_notices_installed(&notices, 0);
+    assert_true(cfo_notices_due(&notices) > 0);
+    assert_true(cfo_notices_due(&notices) <= now);
+    for (int i = 1; i <= 1000; i++) {
+        cfo_notices_told(&notices, CFO_NOTICE_ISSUED, 0, now, "a");
+        assert_int_equal(notices.tries, i);
+        assert_true(notices.next_try > now);
+        assert_true(notices.next_try <= now + CFO_BACKOFF_MAX);
+        now = cfo_notices_due(&notices);
+    }
+    assert_true(now > NOW + 900 * CFO_BACKOFF_MAX / 2);
+    /* something new is told at once */
+    cfo_notices_installed(&notices, 1);
+    assert_true(cfo_notices_due(&notices) <= now);
+    cfo_notices_told(&notices, CFO_NOTICE_ISSUED, 1, now, "a");
+    cfo_notices_told(&notices, CFO_NOTICE_RENEWED, 1, now, "a");
+    assert_true(cfo_notices_due(&notices) == 0 && notices.tries == 0);
+}
+
+static void a_clock_set_back_silences_nothing(void **state)
+{
+    cfo_notices_t notices = {0};
+
+    (void)state;
+    cfo_notices_failed(&notices, NOW);
+    cfo_notices_told(&notices, CFO_NOTICE_ERRORED, 1, NOW, "a");
+    cfo_notices_failed(&notices, NOW - SECOND);
+    assert_string_equal(waiting(&notices), "f");
+}
+
+static void reads_what_it_wrote(void **state)
+{
+    cfo_notices_t notices = {.waiting = 0x15,
+                             .unwell = 1,
+                             .told_expiring = NOW,
+                             .told_errored = NOW + SECOND,
+                             .tries = 3,
+                             .next_try = NOW + 90 * SECOND};
+    json_t *json = cfo_json_notices(&notices);
+    cfo_notices_t back = cfo_json_read_notices(json);
+
+    (void)state;
+    assert_int_equal(back.waiting, notices.waiting);
+    assert_int_equal(back.unwell, 1);
+    assert_true(back.told_expiring == notices.told_expiring);
+    assert_true(back.told_errored == notices.told_errored);
+    assert_int_equal(back.tries, 3);
+    assert_true(back.next_try == notices.next_try);
+    json_decref(json);
+}
+
+static void rubbish_is_nothing(void **state)
+{
+    static const char *const texts[] = {
+        "{}", "[]", "{\"waiting\":7,\"unwell\":2,\"tries\":-4}",
+        "{\"waiting\":[1,null,\"no\",[]],\"next_try\":\"never\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        json_t *json = json_loads(texts[i], 0, NULL);
+        cfo_notices_t notices = cfo_json_read_notices(json);
+
+        assert_int_equal(notices.waiting, 0);
+        assert_int_equal(notices.unwell, 0);
+        assert_int_equal(notices.tries, 0);
+        assert_true(cfo_notices_due(&notices) == 0);
+        json_decref(json);
+    }
+    assert_int_equal(cfo_json_read_notices(NULL).waiting, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stories), cmocka_unit_test(tries_get_rarer),
+        cmocka_unit_test(a_clock_set_back_silences_nothing),
+        cmocka_unit_test(reads_what_it_wrote),
+        cmocka_unit_test(rubbish_is_nothing)};
+    int failed;
+
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    apr_terminate();
+    return failed;
+}
