@@ -23,6 +23,13 @@ void cfo_status_publish(const cfo_generation_t *gen);
 cfo_status_t *cfo_status_read(const cfo_generation_t *gen, apr_pool_t *p,
                               apr_time_t now);
 
+/** Parent: a line in the log for each certificate that needs something, and
+ * one in sum. Once a generation. */
+void cfo_status_tell(const cfo_generation_t *gen);
+
+/** Parent: what has another state than was told last. Part of publishing. */
+void cfo_status_tell_changes(const cfo_generation_t *gen);
+
 /** SetHandler cforigin-status. */
 int cfo_status_handle(const cfo_generation_t *gen, request_rec *r);
 

@@ -123,6 +123,7 @@ void cfo_status_publish(const cfo_generation_t *gen)
         cfo_shared_put_account(i, &gen->accounts[i]);
     cfo_shared_end();
     apr_pool_destroy(ptemp);
+    cfo_status_tell_changes(gen);
 }
 
 /* --- what a generation knows
