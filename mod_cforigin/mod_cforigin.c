@@ -242,33 +242,6 @@ static void note_taken(const cfo_generation_t *gen, apr_pool_t *ptemp)
     cfo_retained_put_taken(gen->retained, taken);
 }
 
-/* One line for each certificate that is not as it should be, one in sum. */
-static void tell_standings(const cfo_generation_t *gen)
-{
-    int i, good = 0, n = gen->plan->wanted->nelts;
-
-    for (i = 0; i < n; i++) {
-        const cfo_standing_t *st = &gen->standings[i];
-
-        if (st->decision.action == CFO_KEEP) {
-            good++;
-            continue;
-        }
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, gen->base,
-                     "%s: %s %s (%s)%s", st->wanted->name,
-                     cfo_request_type_word(st->wanted->request_type),
-                     st->trying ? "is being asked for" : "waits for its try",
-                     cfo_reason_word(st->decision.reason),
-                     st->served ? ""
-                                : "; until it is there, its virtual hosts "
-                                  "answer 503");
-    }
-    if (n > 0)
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, gen->base,
-                     "%d certificate%s, %d in order", n, n == 1 ? "" : "s",
-                     good);
-}
-
 static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
                          apr_pool_t *ptemp, server_rec *s)
 {
@@ -285,8 +258,8 @@ static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
         return OK;
     if (generation->cold_pass == 0)
         cfo_background_begin(generation);
-    tell_standings(generation);
     cfo_status_create(generation);
+    cfo_status_tell(generation);
     return OK;
 }
 
