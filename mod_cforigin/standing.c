@@ -176,8 +176,8 @@ static void report_fault(const cfo_generation_t *gen, const cfo_standing_t *st,
                  st->wanted->name, fault);
 }
 
-void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
-                       cfo_cause_t cause, apr_time_t now)
+static void look(cfo_generation_t *gen, cfo_standing_t *st,
+                 cfo_cause_t cause, apr_time_t now)
 {
     static const cfo_attempt_t none;
     apr_pool_t *old = st->pool;
@@ -221,6 +221,40 @@ void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
     look_at_attempt(gen, st);
     st->failures = cfo_schedule_failures(&st->attempt, cause);
     st->due_at = cfo_schedule_due(&st->attempt, cause, 0, now);
+}
+
+/* For LogLevel cforigin:debug: what was decided, and from what. */
+static void explain(const cfo_generation_t *gen, const cfo_standing_t *st)
+{
+    const cfo_cert_facts_t *facts = st->entry->stored.facts;
+    apr_pool_t *ptemp;
+
+    if (!APLOG_IS_LEVEL(gen->base, APLOG_DEBUG) || gen->cold_pass == 1)
+        return;
+    apr_pool_create(&ptemp, gen->pool);
+    ap_log_error(
+        APLOG_MARK, APLOG_DEBUG, 0, gen->base,
+        "%s (%s): %s because %s; %s%s, renewal from %s; %d failures, next "
+        "try %s",
+        st->wanted->name, cfo_request_type_word(st->wanted->request_type),
+        cfo_action_word(st->decision.action),
+        cfo_reason_word(st->decision.reason),
+        facts ? apr_psprintf(ptemp, "generation %d ends ",
+                             st->entry->generation)
+              : "nothing usable in the store",
+        facts ? cfo_time_word(ptemp, facts->not_after) : "",
+        st->decision.renew_at ? cfo_time_word(ptemp, st->decision.renew_at)
+                              : "no known time",
+        st->attempt.failures,
+        st->due_at ? cfo_time_word(ptemp, st->due_at) : "not planned");
+    apr_pool_destroy(ptemp);
+}
+
+void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
+                       cfo_cause_t cause, apr_time_t now)
+{
+    look(gen, st, cause, now);
+    explain(gen, st);
 }
 
 /* --- all of them
