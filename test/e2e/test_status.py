@@ -255,7 +255,16 @@ def test_an_error_is_told_in_full_and_never_as_markup(httpd, cloudflare):
     httpd.expect(r"bad.example.com \(origin-ecc\): 1010",
                  r"local.example.com \(origin-ecc\): ")
     httpd.tolerate("token of mine")
+    httpd.server("LogLevel cforigin:debug")
     httpd.start()
+    for line in (r"good.example.com \(origin-ecc\): keep because valid; "
+                 r"generation 1 ends 20\d\d-",
+                 r"bad.example.com \(origin-ecc\): issue because missing",
+                 r"bad.example.com \(origin-ecc\): error \(missing\); last "
+                 r"error: 1010 .*; next try .*; until it is there",
+                 r"2 of 3 certificates need attention: 2 error"):
+        assert httpd.log.matching(line), line
+    assert not httpd.log.matching(r"notice.*good.example.com .*: ok")
     doc = as_json(httpd)
     assert doc["totals"]["error"] == 2 and doc["totals"]["ok"] == 1
     bad = certificate(doc, "bad.example.com")
