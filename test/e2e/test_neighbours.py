@@ -10,7 +10,7 @@ import pairs
 import tls
 import waiting
 from httpd import free_port
-from test_examples import text_of
+from test_examples import EXAMPLES, text_of
 
 HAPROXY = """
 global
@@ -71,25 +71,6 @@ def served(process, port, name, roots):
     return waiting.until(look, "the neighbour's answer", 10)
 
 
-def targets(folder):
-    return [f"SSLCertificateFile {folder}/origin.pem",
-            f"SSLCertificateKeyFile {folder}/origin.key"]
-
-
-def test_nginx_serves_the_files(httpd, tmp_path):
-    httpd.vhost("a.example.com", "CFOrigin on", *targets(tmp_path))
-    httpd.start()
-    port = free_port()
-    text = NGINX % {"folder": tmp_path, "port": port,
-                    "certificate": tmp_path / "origin.pem",
-                    "key": tmp_path / "origin.key"}
-    with neighbour("nginx", text, tmp_path, "-c") as process:
-        answer = served(process, port, "a.example.com",
-                        httpd.cloudflare.roots)
-    assert answer.body == b"nginx"
-    assert answer.sha256 == httpd.get("a.example.com").sha256
-
-
 def test_haproxy_serves_a_target_that_holds_both(httpd, tmp_path):
     """One SSLCertificateFile and no key file: both are in it."""
     httpd.vhost("a.example.com", "CFOrigin on",
@@ -102,6 +83,33 @@ def test_haproxy_serves_a_target_that_holds_both(httpd, tmp_path):
                         httpd.cloudflare.roots)
     assert answer.body == b"haproxy"
     assert answer.sha256 == httpd.get("a.example.com").sha256
+
+
+def test_haproxy_serves_what_the_notify_command_joined(httpd):
+    """The example of a folder for HAProxy, both types in it; nginx on the
+    files beside."""
+    for name in ("etc/ssl/certs", "etc/ssl/private", "etc/haproxy/certs"):
+        (httpd.root / name).mkdir(parents=True)
+    shutil.copy2(EXAMPLES / "join-for-haproxy", httpd.root)
+    text = text_of(httpd, "shared-with-others.conf")
+    httpd.server(text.replace("/usr/local/sbin", str(httpd.root)))
+    httpd.start()
+    served_here = httpd.get("www.example.com").sha256
+    joined = httpd.root / "etc/haproxy/certs/www.example.com.origin-ecc.pem"
+    waiting.until(joined.exists, "the notify command", 15)
+    assert joined.stat().st_mode & 0o777 == 0o600
+    port, other = free_port(), free_port()
+    texts = (HAPROXY % {"port": port, "pem": joined.parent},
+             NGINX % {"folder": httpd.root, "port": other,
+                      "certificate": httpd.root / "etc/ssl/certs/origin.pem",
+                      "key": httpd.root / "etc/ssl/private/origin.key"})
+    roots = httpd.cloudflare.roots
+    with neighbour("haproxy", texts[0], httpd.root, "-db", "-f") as process:
+        assert served(process, port, "www.example.com",
+                      roots).sha256 == served_here
+    with neighbour("nginx", texts[1], httpd.root, "-c") as process:
+        assert served(process, other, "www.example.com",
+                      roots).sha256 == served_here
 
 
 def beside_mod_md(httpd, *more):
