@@ -18,7 +18,8 @@ from httpd import Httpd  # noqa: E402
 MPMS = ["event", "worker", "prefork"]
 collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py",
                                                "test_separation.py",
-                                               "test_pid1_as_root.py"]
+                                               "test_pid1_as_root.py",
+                                               "test_status_as_root.py"]
 
 
 @pytest.hookimpl(hookwrapper=True)
