@@ -23,6 +23,8 @@ SELF   := $(firstword $(MAKEFILE_LIST))
 BUILDPKGS := gcc libc6-dev apache2-bin apache2-dev libcurl4-openssl-dev \
              libjansson-dev libidn2-dev libssl-dev
 DEMOPKGS  := python3 python3-cryptography
+BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
+             pebble
 TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev apache2-utils openssl strace \
              curl nginx haproxy debhelper lintian man-db \
@@ -39,6 +41,7 @@ GOALS     := $(or $(MAKECMDGOALS),all)
 NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
              $(if $(filter deps unit check asan faults,$(GOALS)),$(TESTPKGS)) \
              $(if $(filter demo,$(GOALS)),$(DEMOPKGS)) \
+             $(if $(filter bench,$(GOALS)),$(BENCHPKGS)) \
              $(if $(filter deb,$(GOALS)),$(DEBPKGS)) \
              $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS))
 MISSING   := $(strip $(if $(shell command -v dpkg-query),$(filter-out \
@@ -217,6 +220,17 @@ faults: all
 demo: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
 
+# Beside plain mod_ssl, mod_md and a script; takes a quarter of an hour, QUICK=1
+# some minutes. Writes $(BUILD)/bench/; nothing of it is part of the tests.
+bench: all $(BUILD)/fleet
+	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/bench/run \
+	    $(if $(QUICK),--quick) $(BENCHFLAGS)
+
+$(BUILD)/fleet: $(BUILD)/obj/test/bench/fleet.o \
+    $(call obj,$(addprefix $(ROOM)/,schedule.c result.c words.c))
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -o $@ $^ $(APRLIBS)
+
 deps:
 	@echo "everything that building and testing need is installed"
 
@@ -307,6 +321,7 @@ help:
 	@echo "./apxs-build.mk asan       all tests, with sanitizers"
 	@echo "./apxs-build.mk faults     each call of a round fails, or is its last"
 	@echo "./apxs-build.mk fuzz       each fuzz target for FUZZTIME=30 seconds"
+	@echo "./apxs-build.mk bench      how fast, beside mod_ssl and mod_md (QUICK=1)"
 	@echo "./apxs-build.mk install    (as root; DESTDIR is honoured)"
 	@echo "./apxs-build.mk deb        a Debian package, in $(BUILD)/"
 	@echo "./apxs-build.mk uninstall  leaves the store and your settings"
@@ -316,6 +331,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check asan faults fuzz fuzz-run demo deps install uninstall deb help clean FORCE
+.PHONY: all unit check asan faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
