@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A graceful restart of the module's own: what it must wait for because it
+would end the server, and what must not hold it up."""
+
+import pytest
+
+import life
+import pairs
+from conftest import MPMS
+
+NAME, OTHER = "a.example.com", "other.example.net"
+every_mpm = pytest.mark.parametrize("mpm", MPMS)
+
+
+def missing(cert, key):
+    content = cert.read_bytes()
+    cert.unlink()
+    return lambda: pairs.put(cert, content, 0o644)
+
+
+def half_of_a_pair(cert, key):
+    content = cert.read_bytes()
+    spare = cert.with_name("spare")
+    pairs.self_signed(cert, spare, [OTHER])
+    return lambda: pairs.put(cert, content, 0o644)
+
+
+def another_key(cert, key):
+    fresh = pairs.new_key()
+    content = key.read_bytes()
+    pairs.put(key, pairs.key_text(fresh), 0o600)
+    return lambda: pairs.put(key, content, 0o600)
+
+
+def no_certificate(cert, key):
+    content = cert.read_bytes()
+    cert.write_text("")
+    return lambda: pairs.put(cert, content, 0o644)
+
+
+@pytest.mark.parametrize("spoil", [missing, half_of_a_pair, another_key,
+                                   no_certificate])
+def test_a_neighbours_pair_that_would_not_load_is_waited_for(
+        httpd, clock, spoil):
+    cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
+    pairs.self_signed(cert, key, [OTHER])
+    httpd.managed(NAME)
+    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
+                f"SSLCertificateKeyFile {key}")
+    life.show_status(httpd)
+    httpd.start()
+    first = life.served(httpd, NAME)
+    mend = spoil(cert, key)
+    changed = key if spoil is another_key else cert
+    httpd.expect(r"cforigin:warn.*another virtual host has changed")
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2, clock)
+    clock.ticks(3)
+    reason = life.status(httpd)["reload_wanted_reason"]
+    assert changed.name in reason and httpd.generations() == 1
+    assert str(changed) in httpd.log.matching("has changed and would")[0]
+    assert life.served(httpd, NAME) == first
+    assert len(httpd.log.matching("has changed and would keep")) == 1
+    mend()
+    life.await_served(httpd, NAME, clock)
+    assert httpd.generations() == 2 and httpd.get(
+        OTHER, verify=False).status == 200
+
+
+def test_a_neighbours_new_pair_is_loaded_along(httpd, clock):
+    cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
+    pairs.self_signed(cert, key, [OTHER])
+    httpd.managed(NAME)
+    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
+                f"SSLCertificateKeyFile {key}")
+    httpd.start()
+    pairs.self_signed(cert, key, [OTHER])
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2, clock)
+    life.await_served(httpd, NAME, clock)
+    assert life.served(httpd, OTHER) == pairs.sha256(cert)
+
+
+@every_mpm
+def test_a_notify_command_that_hangs_holds_up_no_restart(httpd, clock, mpm):
+    program = httpd.root / "tell"
+    program.write_text("#!/bin/sh\n[ $1 = issued ] || "
+                       f"exec /bin/sleep 25.{httpd.port}\n")
+    program.chmod(0o755)
+    httpd.server(f"CFOriginNotifyCommand {program}")
+    httpd.managed(NAME)
+    httpd.start()
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2, clock, 40)
+    life.await_served(httpd, NAME, clock)
+    (keeper,) = httpd.keepers
+    assert httpd.generations() == 2 and keeper.is_alive()
+    httpd.stop(3)
