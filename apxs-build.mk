@@ -180,7 +180,14 @@ check: all $(UNIT) $(BUILD)/show_status
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
 	    $(UNIT)
 
-# The same with the address and undefined-behaviour sanitizers.
+# What takes a quarter of an hour: life's tests on every MPM, httpd started
+# after a kill at each step, a thousand lost answers.
+check-slow: all
+	CFORIGIN_SLOW=1 CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) \
+	    /usr/bin/python3 -B -m pytest -q -c test/pytest.ini --rootdir . \
+	    -o timeout=900 -n $(JOBS) test/e2e/test_life_*.py
+
+# All of check with the address and undefined-behaviour sanitizers.
 ASAN   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
           -fno-sanitize-recover=undefined
 LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
@@ -317,6 +324,7 @@ help:
 	@echo "./apxs-build.mk            build the module and its two programs"
 	@echo "./apxs-build.mk demo       see it work, without an account"
 	@echo "./apxs-build.mk check      all tests"
+	@echo "./apxs-build.mk check-slow renewal and its like, every point of it"
 	@echo "./apxs-build.mk unit       the unit tests alone"
 	@echo "./apxs-build.mk asan       all tests, with sanitizers"
 	@echo "./apxs-build.mk faults     each call of a round fails, or is its last"
@@ -331,6 +339,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check asan faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
+.PHONY: all unit check check-slow asan faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -31,7 +31,8 @@ def build(folder, name):
 
 def preload(environment, library):
     """Add a library, after a sanitizer's."""
-    others = environment.get("LD_PRELOAD", "")
+    others = (environment.get("LD_PRELOAD")
+              or os.environ.get("CFORIGIN_PRELOAD", ""))
     environment["LD_PRELOAD"] = f"{others}:{library}".lstrip(":")
 
 

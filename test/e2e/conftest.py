@@ -16,6 +16,10 @@ import waiting  # noqa: E402
 from httpd import Httpd  # noqa: E402
 
 MPMS = ["event", "worker", "prefork"]
+# ./apxs-build.mk check-slow: what is the same on every MPM on each of them,
+# sweeps with every point, rounds by the thousand.
+SLOW = bool(os.environ.get("CFORIGIN_SLOW"))
+ONE_MPM = MPMS if SLOW else MPMS[:1]
 collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py",
                                                "test_separation.py",
                                                "test_pid1_as_root.py",

@@ -15,7 +15,7 @@ import keeper_client
 import life
 import pairs
 import waiting
-from conftest import MPMS
+from conftest import MPMS, ONE_MPM, SLOW
 from keeper_client import Keeper, is_alive, item, target, until
 
 
@@ -119,6 +119,33 @@ def test_the_keeper_at_each_step_of_a_renewal(keeper, api, kill_at):
     assert step > 25, "that were too few steps to be all"
 
 
+@pytest.mark.parametrize("step", range(1, 61) if SLOW else (8, 24, 40))
+def test_httpd_after_the_keeper_was_killed(httpd, cloudflare, killer, step):
+    """The start in which it happens comes up, if need be with the fallback;
+    the next one serves a whole pair, and it was issued once."""
+    name = "a.example.com"
+    folder = httpd.root / "etc"
+    folder.mkdir()
+    httpd.vhost(name, "CFOrigin on", f"SSLCertificateFile {folder}/a.pem",
+                f"SSLCertificateKeyFile {folder}/a.key")
+    environment = dict(httpd.environment)
+    clockwork.preload(httpd.environment, killer)
+    httpd.environment["CFO_TEST_KILL"] = str(step)
+    httpd.tolerate(r"cforigin:warn.*keeper ended before")
+    httpd.start()
+    assert httpd.get(name, verify=False).status in (200, 503)
+    httpd.stop()
+    httpd.environment = environment
+    # what the start remembers of it would be waited for
+    cloudflare.server.wait(lambda counts: counts["in_flight"] == 0)
+    (httpd.folder(name) / "attempt.json").unlink(missing_ok=True)
+    httpd.start()
+    assert httpd.get(name).status == 200
+    assert life.is_whole(httpd, name)
+    assert pairs.sha256(folder / "a.pem") == life.stored(httpd, name)
+    assert len(cloudflare.server.issued()) == 1
+
+
 @pytest.mark.parametrize("fault", [
     None, {"delay": 0.5}, {"hang": True}, {"close": "after"}])
 def test_the_issuer(keeper, api, fault):
@@ -180,7 +207,7 @@ def test_the_parent(httpd, cloudflare, mpm, moment):
                for entry in cloudflare.server.issued()) == 1
 
 
-@pytest.mark.parametrize("mpm", MPMS)
+@pytest.mark.parametrize("mpm", ONE_MPM)
 def test_the_parent_between_a_renewal_and_its_restart(
         httpd, cloudflare, clock):
     """Killed while the new certificate is asked for, then while it waits to

@@ -9,7 +9,7 @@ import pytest
 
 import life
 import tls
-from conftest import MPMS
+from conftest import MPMS, ONE_MPM
 
 every_mpm = pytest.mark.parametrize("mpm", MPMS)
 WANTED = r"cforigin:warn.*a reload is wanted"
@@ -31,9 +31,8 @@ def await_reason(httpd, clock, word):
                 lambda: httpd.story(f"reload_wanted: {word}"), 30)
 
 
-@pytest.mark.parametrize("mpm, edit", [
-    ("event", "NoSuchDirective"), ("worker", "CustomLog"),
-    ("prefork", "CustomLog")])
+@pytest.mark.parametrize("mpm", ONE_MPM)
+@pytest.mark.parametrize("edit", REASONS)
 def test_a_half_done_edit_is_never_loaded(httpd, cloudflare, clock, edit):
     """Whatever stands on disk that is not what runs: the renewed certificate
     waits, the reason is in the log and in the status; with the edit undone

@@ -7,7 +7,7 @@ import pytest
 import life
 import waiting
 from clockwork import DAY
-from conftest import MPMS
+from conftest import MPMS, ONE_MPM
 
 every_mpm = pytest.mark.parametrize("mpm", MPMS)
 
@@ -79,7 +79,7 @@ def test_a_fleet_does_not_renew_in_one_second(httpd, cloudflare):
     assert len(cloudflare.creates()) == 6
 
 
-@every_mpm
+@pytest.mark.parametrize("mpm", ONE_MPM)
 def test_the_marker_is_noticed_within_a_tick(httpd, cloudflare, clock):
     """Three of four are marked: three new ones, one graceful restart; the
     old ones are served until then."""
@@ -108,7 +108,7 @@ def test_the_marker_is_noticed_within_a_tick(httpd, cloudflare, clock):
     assert httpd.generations() == 2
 
 
-@every_mpm
+@pytest.mark.parametrize("mpm", ONE_MPM)
 def test_what_is_wanted_changes_while_the_old_one_is_served(
         httpd, cloudflare, clock):
     """A name more, another type, another validity: each is asked for after

@@ -6,6 +6,7 @@ import pytest
 
 import life
 import pairs
+from conftest import ONE_MPM
 
 SERVED = r"cforigin:info.*new origin-ecc certificate is served"
 NOT_SERVED = (r"cforigin:warn.*after the restart the origin-ecc "
@@ -27,7 +28,7 @@ def hide_behind_another(httpd, name):
                 f"SSLCertificateKeyFile {folder}/x.key")
 
 
-@pytest.mark.parametrize("mpm", ["event", "prefork"])
+@pytest.mark.parametrize("mpm", ONE_MPM)
 def test_it_is_confirmed(httpd, cloudflare, clock):
     """By a handshake with a listener of this server, without the API."""
     names = ["a.example.com", "*.b.example.com"]

@@ -16,6 +16,7 @@ import life
 import pairs
 import waiting
 from clockwork import Clock
+from conftest import SLOW
 
 HOLDER = """
 import fcntl, sys, time
@@ -120,7 +121,8 @@ def test_a_lock_is_waited_for(httpd, cloudflare):
     httpd.await_certificate("a.example.com")
 
 
-@pytest.mark.parametrize("fault", ["EROFS", "ENOSPC", "EIO"])
+@pytest.mark.parametrize("fault", ["EROFS", "ENOSPC"]
+                         + ["EIO", "EDQUOT"] * SLOW)
 def test_a_disk_that_takes_nothing(httpd, cloudflare, clock, fault,
                                    tmp_path):
     """What is there is served, nothing is asked for that could not be kept,
