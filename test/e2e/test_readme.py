@@ -72,3 +72,19 @@ def test_every_make_target_of_the_readme_exists():
     makefile = source("apxs-build.mk")
     for target in set(re.findall(r"\./apxs-build\.mk ([a-z]+)", README)):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_each_promise_about_security_names_tests_that_exist():
+    section = README[README.index("## Security"):]
+    section = section[:section.index("\n## ", 1)]
+    promises = re.findall(r"^\d+\. .*", section, re.MULTILINE)
+    assert len(promises) >= 10
+    there = set()
+    for path in TOP.joinpath("test").rglob("test_*"):
+        if path.suffix in (".py", ".c"):
+            there |= set(re.findall(r"^(?:def|static void) (test_\w+)\(",
+                                    path.read_text(), re.MULTILINE))
+    for promise in promises:
+        named = re.findall(r"`(test_\w+)`", promise)
+        assert named, promise
+        assert set(named) <= there, (promise, set(named) - there)
