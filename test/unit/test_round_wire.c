@@ -59,8 +59,24 @@ static cfo_item_t *full_item(void)
     wanted->account = 0;
     wanted->targets = targets;
     item->failures = 3;
+    item->notices.waiting = 5;
+    item->notices.told_errored = NOW;
+    item->expiring = 1;
+    item->not_after = NOW + SECOND / 2;
+    item->serial = "5009";
     return item;
 }
+
+static const cfo_served_t full_served = {.name = "*.b.example.com",
+                                         .folder = "_.b.example.com",
+                                         .request_type = CFO_ORIGIN_RSA,
+                                         .address = "::1",
+                                         .port = 8443,
+                                         .sni = "x.b.example.com",
+                                         .one_of_two = 1,
+                                         .sha256 = "ab12",
+                                         .revoke = 1,
+                                         .account = 0};
 
 static cfo_round_t *full_round(void)
 {
@@ -87,6 +103,11 @@ static cfo_round_t *full_round(void)
     APR_ARRAY_PUSH(round->accounts, cfo_account_t) = account;
     round->items = apr_array_make(pool, 1, sizeof(cfo_item_t *));
     APR_ARRAY_PUSH(round->items, cfo_item_t *) = full_item();
+    round->notices = apr_array_make(pool, 1, sizeof(cfo_item_t *));
+    APR_ARRAY_PUSH(round->notices, cfo_item_t *) = full_item();
+    round->served = apr_array_make(pool, 1, sizeof(cfo_served_t *));
+    APR_ARRAY_PUSH(round->served, cfo_served_t *) =
+        apr_pmemdup(pool, &full_served, sizeof(full_served));
     return round;
 }
 
@@ -119,6 +140,25 @@ static void compare_items(const cfo_item_t *a, const cfo_item_t *b)
     assert_int_equal(s->has_type, t->has_type);
     assert_int_equal(s->type, t->type);
     assert_int_equal(a->failures, b->failures);
+    assert_int_equal(a->notices.waiting, b->notices.waiting);
+    assert_true(a->notices.told_errored == b->notices.told_errored);
+    assert_int_equal(a->expiring, b->expiring);
+    assert_true(a->not_after == b->not_after);
+    assert_string_equal(a->serial, b->serial);
+}
+
+static void compare_served(const cfo_served_t *a, const cfo_served_t *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_string_equal(a->folder, b->folder);
+    assert_int_equal(a->request_type, b->request_type);
+    assert_string_equal(a->address, b->address);
+    assert_int_equal(a->port, b->port);
+    assert_string_equal(a->sni, b->sni);
+    assert_int_equal(a->one_of_two, b->one_of_two);
+    assert_string_equal(a->sha256, b->sha256);
+    assert_int_equal(a->revoke, b->revoke);
+    assert_int_equal(a->account, b->account);
 }
 
 static void test_plan_round_trip(void **state)
@@ -155,6 +195,11 @@ static void test_plan_round_trip(void **state)
     assert_int_equal(1, b->items->nelts);
     compare_items(APR_ARRAY_IDX(a->items, 0, cfo_item_t *),
                   APR_ARRAY_IDX(b->items, 0, cfo_item_t *));
+    assert_int_equal(1, b->notices->nelts);
+    compare_items(APR_ARRAY_IDX(a->notices, 0, cfo_item_t *),
+                  APR_ARRAY_IDX(b->notices, 0, cfo_item_t *));
+    assert_int_equal(1, b->served->nelts);
+    compare_served(&full_served, APR_ARRAY_IDX(b->served, 0, cfo_served_t *));
 }
 
 static void test_optional_fields_stay_null(void **state)
@@ -203,6 +248,14 @@ static const struct {
      "*.apps.example.org: there is no account 1"},
     {"\"index\":41", "\"index\":41.5",
      "line 3 of the plan: \"index\" is no number in its range"},
+    {"\"_.b.example.com\"", "\"../x\"",
+     "line 5 of the plan: \"folder\" is no folder's name"},
+    {"\"port\":8443", "\"port\":0",
+     "line 5 of the plan: \"port\" is no number in its range"},
+    {"\"sha256\":\"ab12\"", "\"sha256\":7",
+     "line 5 of the plan: \"sha256\" is missing"},
+    {"\"revoke\":1,\"account\":0", "\"revoke\":1,\"account\":9",
+     "*.b.example.com: there is no account 9"},
     {"{\"line\":\"account\"", "[\"line\",\"account\"",
      "line 2 of the plan: is no JSON object"},
 };
@@ -244,7 +297,7 @@ static void test_cut_plans(void **state)
         cfo_round_t *round = cfo_round_read(pool, copy, n, &fault);
 
         if (round)
-            assert_true(n && copy[n - 1] == '\n' && round->items->nelts == 0);
+            assert_true(n && copy[n - 1] == '\n' && round->served->nelts == 0);
         else
             assert_non_null(fault);
     }
@@ -288,6 +341,15 @@ static const cfo_event_t events[] = {
      .op = 4,
      .outcome = CFO_RATE_LIMITED,
      .calls = 3},
+    {.kind = CFO_EVENT_CLOCK, .offset = -apr_time_from_sec(86400) - 7},
+    {.kind = CFO_EVENT_SERVED, .name = "a.x.org", .ok = 1, .sha256 = "ab"},
+    {.kind = CFO_EVENT_SERVED, .name = "a.x.org", .ok = -1, .message = "no"},
+    {.kind = CFO_EVENT_NOTICES,
+     .name = "a.x.org",
+     .request_type = CFO_ORIGIN_RSA,
+     .ok = 1,
+     .notices = {.waiting = 3, .unwell = 1, .tries = 2, .next_try = NOW}},
+    {.kind = CFO_EVENT_TELLING},
     {.kind = CFO_EVENT_DONE},
 };
 
@@ -339,6 +401,11 @@ static void test_events_round_trip(void **state)
         assert_int_equal(a->ok, b->ok);
         assert_int_equal(a->outcome, b->outcome);
         assert_int_equal(a->calls, b->calls);
+        same_text(a->sha256, b->sha256);
+        assert_true(a->offset == b->offset);
+        assert_int_equal(a->notices.waiting, b->notices.waiting);
+        assert_int_equal(a->notices.tries, b->notices.tries);
+        assert_true(a->notices.next_try == b->notices.next_try);
         if (a->kind == CFO_EVENT_CALLS)
             assert_int_equal(a->op, b->op);
         if (a->kind == CFO_EVENT_FAILED)
