@@ -26,6 +26,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parents[1] / "originca")]
 
 from control import OriginCA  # noqa: E402
+import issuer_client  # noqa: E402
 from issuer_client import PROGRAM, Issuer  # noqa: E402
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -792,3 +793,47 @@ def test_a_rough_day(api, tmp_path):
     calls = sum(a.get("calls", 0) for a in answers)
     assert 0 <= calls - api.counts()["create"] <= len(lost)
     assert len(good) >= 150
+
+
+# -- a machine that lacks what the sandbox is made of ---------------------------
+
+# In the child, before the issuer: landlock_create_ruleset has no number, and
+# no further filter is taken. Inherited through the execution.
+WITHOUT = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def code(op, yes, no, k):
+    return struct.pack("HBBI", op, yes, no, k)
+# nr 444, or prctl (its number in argv) of PR_SET_SECCOMP: ENOSYS
+program = (code(0x20, 0, 0, 0) + code(0x15, 4, 0, 444)
+           + code(0x15, 0, 2, int(sys.argv[1])) + code(0x20, 0, 0, 16)
+           + code(0x15, 1, 0, 22) + code(0x06, 0, 0, 0x7fff0000)
+           + code(0x06, 0, 0, 0x00050000 + 38))
+buffer = ctypes.create_string_buffer(program)
+class Filter(ctypes.Structure):
+    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+filter = Filter(len(program) // 8, ctypes.addressof(buffer))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(filter)) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+PRCTL = {"x86_64": "157"}.get(os.uname().machine, "167")
+
+
+def test_a_kernel_without_landlock_and_seccomp_is_told_of_at_debug(
+        api, tmp_path, monkeypatch):
+    script = tmp_path / "issuer"
+    script.write_text(f"#!/bin/sh\nexec /usr/bin/python3 -c '{WITHOUT}' "
+                      f"{PRCTL} {issuer_client.PROGRAM} \"$@\"\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(issuer_client, "PROGRAM", script)
+    with Issuer(tmp_path, api.tokens["main"]) as issuer:
+        issuer.setup(api.url, api.api_ca)
+        assert issuer.ask("zone", hostname="a.example.com")["ok"]
+        assert "Seccomp_filters:\t1\n" in Path(
+            f"/proc/{issuer.pid}/status").read_text()
+        issuer.end()
+        said = issuer.process.stderr.read().decode().splitlines()
+    assert len(said) == 2 and all(line.startswith("debug: ")
+                                  for line in said), said
+    assert "Landlock" in said[0] and "seccomp" in said[1]
