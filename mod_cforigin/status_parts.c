@@ -15,7 +15,7 @@
 typedef struct trouble_t {
     const cfo_status_cert_t *first;
     apr_array_header_t *certificates; /* const cfo_status_cert_t * */
-    apr_time_t next_try;
+    apr_time_t next_try, not_after;   /* the first of theirs */
 } trouble_t;
 
 #define TROUBLES_SHOWN 20
@@ -76,6 +76,9 @@ static apr_array_header_t *collect(const cfo_status_t *status, apr_pool_t *p)
         if (c->next_try &&
             (trouble->next_try == 0 || c->next_try < trouble->next_try))
             trouble->next_try = c->next_try;
+        if (c->not_after &&
+            (trouble->not_after == 0 || c->not_after < trouble->not_after))
+            trouble->not_after = c->not_after;
     }
     qsort(troubles->elts, (size_t)troubles->nelts, sizeof(trouble_t *),
           by_weight);
@@ -133,12 +136,13 @@ static void show_trouble(cfo_out_t *out, const cfo_status_t *status,
     CFO_SAY(out, "</h");
     cfo_out_text(out, level);
     CFO_SAY(out, ">\n");
-    if (c->not_after) {
-        cfo_out_text(out, c->not_after <= status->now ? "<p>What is served "
-                                                        "ended "
-                                                      : "<p>What is served "
-                                                        "ends ");
-        cfo_html_time(out, c->not_after, status->now);
+    if (trouble->not_after) {
+        cfo_out_text(out, trouble->certificates->nelts > 1
+                              ? "<p>The first that is served "
+                              : "<p>What is served ");
+        cfo_out_text(out,
+                     trouble->not_after <= status->now ? "ended " : "ends ");
+        cfo_html_time(out, trouble->not_after, status->now);
         CFO_SAY(out, ".</p>\n");
     }
     else if (!c->served)
