@@ -297,8 +297,8 @@ ifneq ($(LOADFILE),)
 	    $(DESTDIR)$(CONFDIR)/mods-enabled/cforigin.load \
 	    $(DESTDIR)$(CONFDIR)/mods-enabled/cforigin.conf
 endif
-	-@rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR) \
-	    $(DESTDIR)$(CONFDIR)/cforigin 2>/dev/null
+	@rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR) \
+	    $(DESTDIR)$(CONFDIR)/cforigin 2>/dev/null || true
 	@for left in $(STOREDIR) $(CONFDIR)/cforigin $(CONF); do \
 	    if [ -e $(DESTDIR)$$left ]; then \
 	        echo "$(DESTDIR)$$left is left as it is"; fi; done
