@@ -88,6 +88,12 @@ def test_the_contexts_are_the_true_ones(httpd, name):
         assert allowed or name in said
 
 
+def test_the_readme_lists_every_example():
+    for path in (TOP / "conf-examples").glob("*.conf"):
+        if path.name != "cforigin.conf":
+            assert f"(conf-examples/{path.name}) |" in README, path.name
+
+
 def test_the_page_is_good_roff():
     done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8",
                            "-Z", PAGE], text=True, capture_output=True,
