@@ -7,6 +7,7 @@
  *   disk.c    the steps that wait for the disk or a key; on worker threads
  *   find.c    a create whose answer was lost: is the certificate there?
  *   desk.c    one account: its issuer, its pauses, and the API's clock
+ *   probe.c   what time it is there, before a date alone is believed
  *   revoke.c  what was replaced, when nothing shows it any more
  *   look.c    what this server's listeners show
  *   tell.c    what CFOriginNotifyCommand has to be told
@@ -69,7 +70,7 @@ typedef struct cfo_desk_t {
     int sequence;                 /* of lost answers and lists */
     struct apr_hash_t *lookups;   /* find.c: hostname -> its zone */
     struct apr_hash_t *zones;     /* find.c: zone id -> its list */
-    apr_array_header_t *clock_waiting; /* task.c: cfo_task_t * */
+    apr_array_header_t *clock_waiting; /* probe.c: cfo_task_t * */
 } cfo_desk_t;
 
 /** What a look into the store came to. */
@@ -154,6 +155,17 @@ typedef enum {
 } cfo_find_t;
 void cfo_task_found(cfo_task_t *task, cfo_find_t found,
                     const cfo_result_t *result);
+
+/** What probe.c came to: the clock is known now, or why it isn't. */
+void cfo_task_probed(cfo_task_t *task, const cfo_result_t *failure);
+
+/* probe.c */
+
+/** 1 when nothing but the date says that it has to be replaced. */
+int cfo_probe_is_due_by_date(const cfo_task_t *task);
+
+/** Ask the API what time it is; answers cfo_task_probed. */
+void cfo_probe(cfo_task_t *task);
 
 /* find.c */
 

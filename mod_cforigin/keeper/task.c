@@ -345,52 +345,6 @@ void cfo_task_found(cfo_task_t *task, cfo_find_t found,
         ask(task);
 }
 
-/* --- the clock --- */
-
-static void set_out(cfo_task_t *task);
-
-/* Only the date says that it has to be replaced: if our clock is wrong, it
- * has not. */
-static int is_due_by_date(const cfo_task_t *task)
-{
-    return task->old_serial &&
-           (task->reason == CFO_EXPIRED || task->reason == CFO_RENEW_WINDOW);
-}
-
-/* Whatever it says of the certificate, what counts is its date. One that has
- * none leaves us as clever as before. */
-static void clock_answered(void *baton, const cfo_answer_t *answer)
-{
-    cfo_desk_t *desk = baton;
-    apr_array_header_t *waiting = desk->clock_waiting;
-
-    cfo_desk_learn(desk, CFO_OP_GET, answer);
-    desk->clock_waiting =
-        apr_array_make(desk->keeper->pool, 4, sizeof(cfo_task_t *));
-    if (!answer->date && answer->result.kind == CFO_OK)
-        desk->keeper->clock_known = 1;
-    for (int i = 0; i < waiting->nelts; i++) {
-        cfo_task_t *task = APR_ARRAY_IDX(waiting, i, cfo_task_t *);
-
-        if (desk->keeper->clock_known)
-            set_out(task);
-        else
-            fail(task, &answer->result, CFO_PENDING_LEAVE);
-    }
-}
-
-static void ask_clock(cfo_task_t *task)
-{
-    cfo_request_t request = {.op = CFO_OP_GET};
-
-    APR_ARRAY_PUSH(task->desk->clock_waiting, cfo_task_t *) = task;
-    if (task->desk->clock_waiting->nelts > 1)
-        return; /* it is being asked */
-    request.serial = task->old_serial;
-    cfo_issuer_ask(task->desk->issuer, &request, task->keeper->pool,
-                   clock_answered, task->desk);
-}
-
 /* --- looking and making --- */
 
 /* Time has passed on the worker: the account may be paused by now. */
@@ -425,15 +379,13 @@ static void set_out(cfo_task_t *task)
         fail(task, &why, CFO_PENDING_LEAVE);
         return;
     }
-    if (is_due_by_date(task)) {
-        if (!task->keeper->clock_known) {
-            ask_clock(task);
-            return;
-        }
-        if (task->keeper->clock_off) {
-            kept(task);
-            return;
-        }
+    if (cfo_probe_is_due_by_date(task) && !task->keeper->clock_known) {
+        cfo_probe(task);
+        return;
+    }
+    if (cfo_probe_is_due_by_date(task) && task->keeper->clock_off) {
+        kept(task);
+        return;
     }
     tell(task, CFO_EVENT_TRYING);
     if (task->look != CFO_LOOK_ASKED) {
@@ -445,6 +397,14 @@ static void set_out(cfo_task_t *task)
                    "the certificate",
                    task->label);
     cfo_find(task);
+}
+
+void cfo_task_probed(cfo_task_t *task, const cfo_result_t *failure)
+{
+    if (failure)
+        fail(task, failure, CFO_PENDING_LEAVE);
+    else
+        set_out(task);
 }
 
 static void looked(void *baton)
