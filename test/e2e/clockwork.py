@@ -43,6 +43,7 @@ class Clock:
         path.chmod(0o644)
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), 32)
+        self.driven = []
         self.turn = 0
         self.real = self.shown = time.time()
         self.factor = 1.0
@@ -53,6 +54,7 @@ class Clock:
         """From its next start on this server goes by this clock."""
         preload(httpd.environment, self.library)
         httpd.environment["CFO_TEST_CLOCK"] = str(self.path)
+        self.driven.append(httpd)
 
     @property
     def now(self):
@@ -77,7 +79,13 @@ class Clock:
         self._write()
 
     def forward(self, days=0.0, seconds=0.0):
-        """Let so much time have passed; negative sets it back."""
+        """Let so much time have passed; negative sets it back. An answer
+        that is on its way would say what day it was before: a keeper that
+        works is waited for."""
+        with contextlib.suppress(waiting.TimedOut):
+            waiting.until(lambda: not any(httpd.keepers
+                                          for httpd in self.driven),
+                          "keepers", 10)
         self._set(self.now + days * DAY + seconds, self.factor)
 
     @contextlib.contextmanager
