@@ -66,6 +66,13 @@ def test_metrics_are_openmetrics(scene):
     assert sum(sample.value for sample in states) == count
 
 
+def test_a_series_stands_there_once():
+    """A foreign certificate of vhosts on two ports has one name."""
+    lines = [line.rsplit(" ", 1)[0] for line in
+             show("twice", "metrics").splitlines() if line[0] != "#"]
+    assert lines and len(lines) == len(set(lines))
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_flat_lines_are_flat(scene):
     keys = []

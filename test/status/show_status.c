@@ -3,9 +3,9 @@
  *
  *   show_status SCENARIO FORMAT [only=NAME] [q=TEXT] [state=WORD]
  *
- * SCENARIO is nothing, fine, states, wide, thousand, hostile, paused, late or
- * a number of certificates; FORMAT html, json, metrics, auto, check, section.
- * The time is always 2026-11-23T08:00:00Z. */
+ * SCENARIO is nothing, fine, states, wide, thousand, hostile, paused, twice,
+ * late, overdue or a number of certificates; FORMAT is html, json, metrics,
+ * auto, check or section. The time is always 2026-11-23T08:00:00Z. */
 #include "cforigin_picture.h"
 
 #include <apr_strings.h>
@@ -208,6 +208,12 @@ static int set_scene(const char *word)
     else if (!strcmp(word, "paused")) {
         fine(2);
         account("other", status->now + apr_time_from_sec(290));
+    }
+    else if (!strcmp(word, "twice")) {
+        live(add("twice.example.com", CFO_STATE_FOREIGN, CFO_FOREIGN),
+             status->now, 90);
+        live(add("twice.example.com", CFO_STATE_FOREIGN, CFO_FOREIGN),
+             status->now, 90);
     }
     else if (!strcmp(word, "late")) {
         fine(2);
