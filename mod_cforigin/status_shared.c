@@ -4,6 +4,7 @@
 #include "status_shared.h"
 
 #include <apr_atomic.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 /* Each record has a sequence count: odd while it is being written. */
@@ -20,15 +21,26 @@ typedef struct account_cell_t {
     cfo_account_state_t state;
 } account_cell_t;
 
+/* The words of an error are most of a record, and few certificates have one:
+ * they lie apart, and a page of them that nobody ever touched takes no memory.
+ * (Merely reading such a page would make it.) */
+#define WORDS_AT offsetof(cfo_live_t, ray)
+
+typedef struct words_t {
+    char text[sizeof(cfo_live_t) - WORDS_AT];
+} words_t;
+
 typedef struct cell_t {
     sequence_t sequence;
-    cfo_live_t live;
+    int has_words;
+    char live[WORDS_AT];
 } cell_t;
 
 static struct {
     head_cell_t *head;
     account_cell_t *accounts;
     cell_t *cells;
+    words_t *words;
     apr_size_t size;
 } shared;
 
@@ -44,9 +56,9 @@ int cfo_shared_create(apr_pool_t *p, int certificates, int accounts)
 {
     void *base;
 
-    shared.size = sizeof(head_cell_t) +
-                  (apr_size_t)accounts * sizeof(account_cell_t) +
-                  (apr_size_t)certificates * sizeof(cell_t);
+    shared.size =
+        sizeof(head_cell_t) + (apr_size_t)accounts * sizeof(account_cell_t) +
+        (apr_size_t)certificates * (sizeof(cell_t) + sizeof(words_t));
     base = mmap(NULL, shared.size, PROT_READ | PROT_WRITE,
                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
@@ -54,6 +66,7 @@ int cfo_shared_create(apr_pool_t *p, int certificates, int accounts)
     shared.head = base;
     shared.accounts = (account_cell_t *)(shared.head + 1);
     shared.cells = (cell_t *)(void *)(shared.accounts + accounts);
+    shared.words = (words_t *)(void *)(shared.cells + certificates);
     apr_pool_cleanup_register(p, NULL, unmap, apr_pool_cleanup_null);
     return 1;
 }
@@ -75,13 +88,15 @@ static void put(sequence_t *sequence, void *to, const void *from,
     apr_atomic_inc32(sequence);
 }
 
+/* A parent that died in the middle must not hold a worker for ever. */
+#define SPINS 100000
+
 static void get(sequence_t *sequence, void *to, const void *from,
                 apr_size_t size)
 {
     int spins;
 
-    /* A parent that died in the middle must not hold a worker for ever. */
-    for (spins = 0; spins < 100000; spins++) {
+    for (spins = 0; spins < SPINS; spins++) {
         apr_uint32_t before = apr_atomic_add32(sequence, 0);
 
         memcpy(to, from, size);
@@ -117,12 +132,45 @@ void cfo_shared_get_head(cfo_live_head_t *head)
 
 void cfo_shared_put(int i, const cfo_live_t *live)
 {
-    put(&shared.cells[i].sequence, &shared.cells[i].live, live, sizeof(*live));
+    const char *words = (const char *)live + WORDS_AT;
+    cell_t *cell = &shared.cells[i];
+    words_t *kept = &shared.words[i];
+    int has = live->ray[0] || live->message[0];
+    int same = has == cell->has_words && !memcmp(cell->live, live, WORDS_AT) &&
+               (!has || !memcmp(kept->text, words, sizeof(kept->text)));
+
+    if (same)
+        return;
+    apr_atomic_inc32(&cell->sequence);
+    memcpy(cell->live, live, WORDS_AT);
+    cell->has_words = has;
+    if (has)
+        memcpy(kept->text, words, sizeof(kept->text));
+    apr_atomic_inc32(&cell->sequence);
+}
+
+static void copy_out(const cell_t *cell, const words_t *words,
+                     cfo_live_t *live)
+{
+    memcpy(live, cell->live, WORDS_AT);
+    if (cell->has_words)
+        memcpy((char *)live + WORDS_AT, words->text, sizeof(words->text));
+    else
+        memset((char *)live + WORDS_AT, 0, sizeof(words->text));
 }
 
 void cfo_shared_get(int i, cfo_live_t *live)
 {
-    get(&shared.cells[i].sequence, live, &shared.cells[i].live, sizeof(*live));
+    cell_t *cell = &shared.cells[i];
+    int spins;
+
+    for (spins = 0; spins < SPINS; spins++) {
+        apr_uint32_t before = apr_atomic_add32(&cell->sequence, 0);
+
+        copy_out(cell, &shared.words[i], live);
+        if (!(before & 1) && apr_atomic_add32(&cell->sequence, 0) == before)
+            return;
+    }
 }
 
 void cfo_shared_put_account(int i, const cfo_account_state_t *state)
