@@ -206,13 +206,19 @@ def test_thirty_seconds_are_the_limit(keeper, tmp_path):
     assert waiting == [["issued"], ["issued"]]
 
 
+def program_of(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except FileNotFoundError:  # it ended meanwhile
+        return ""
+
+
 def test_it_ends_with_the_keeper(keeper, tmp_path):
     script = tmp_path / "hang"
     script.write_text("#!/bin/sh\nexec sleep 300\n")
     script.chmod(0o700)
     round_ = keeper.start([item(NAME)], notify_argv=[str(script)])
-    until(lambda: any((keeper.dir(NAME) / "notify.json").exists() and
-                      os.readlink(f"/proc/{pid}/exe").endswith("sleep")
+    until(lambda: any(program_of(pid).endswith("sleep")
                       for pid in children(round_.process.pid)), "the command")
     pids = children(round_.process.pid)
     round_.signal(15)
