@@ -153,6 +153,7 @@ class MdSite(Site):
     def __init__(self, names, pebble):
         super().__init__("md", names, "/nonexistent")
         self.pebble = pebble
+        self.http_port = httpd.free_port()
 
     def own_lines(self):
         return [httpd.load_line("watchdog"), httpd.load_line("md"),
@@ -161,6 +162,8 @@ class MdSite(Site):
                 f"MDCertificateAuthority https://127.0.0.1:"
                 f"{self.pebble.port}/dir",
                 f"MDCACertificateFile {self.pebble.root}/api.pem",
+                f"Listen 127.0.0.1:{self.http_port}",
+                f"MDPortMap http:{self.http_port} https:{self.port}",
                 "MDRetryDelay 1s", "MDCheckInterval 1s"] + [
                     f"MDomain {name}" for name in self.names]
 
@@ -193,6 +196,10 @@ def beside_md(bench):
         site.start()
         got = await_md(site, count, 240)
         md = time.monotonic() - began
+    if not got:
+        bench.add(row("cold start beside mod_md", "failed", note="mod_md got "
+                      "no certificate from pebble"))
+        return
     bench.add(at_least(
         f"cold start of {count}, API at 0 ms: mod_md with pebble ÷ ours",
         md / ours, 8, "×", f"mod_md {md:.1f} s"
