@@ -176,8 +176,8 @@ static void report_fault(const cfo_generation_t *gen, const cfo_standing_t *st,
                  st->wanted->name, fault);
 }
 
-static void look(cfo_generation_t *gen, cfo_standing_t *st,
-                 cfo_cause_t cause, apr_time_t now)
+static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
+                 apr_time_t now)
 {
     static const cfo_attempt_t none;
     apr_pool_t *old = st->pool;
@@ -239,9 +239,9 @@ static void explain(const cfo_generation_t *gen, const cfo_standing_t *st)
         st->wanted->name, cfo_request_type_word(st->wanted->request_type),
         cfo_action_word(st->decision.action),
         cfo_reason_word(st->decision.reason),
-        facts ? apr_psprintf(ptemp, "generation %d ends ",
-                             st->entry->generation)
-              : "nothing usable in the store",
+        facts
+            ? apr_psprintf(ptemp, "generation %d ends ", st->entry->generation)
+            : "nothing usable in the store",
         facts ? cfo_time_word(ptemp, facts->not_after) : "",
         st->decision.renew_at ? cfo_time_word(ptemp, st->decision.renew_at)
                               : "no known time",
