@@ -26,7 +26,7 @@ DEMOPKGS  := python3 python3-cryptography
 BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
              pebble
 TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
-             python3-pytest-timeout libcmocka-dev apache2-utils openssl strace \
+             python3-pytest-timeout libcmocka-dev faketime apache2-utils openssl strace \
              curl nginx haproxy debhelper lintian man-db \
              chromium fonts-dejavu-core python3-jsonschema \
              python3-prometheus-client \
@@ -37,9 +37,11 @@ DEBPKGS   := debhelper dpkg-dev lintian
 # .clang-format is judged by the version of Debian 12.
 TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14)
 
+LONG      := soak endurance valgrind
 GOALS     := $(or $(MAKECMDGOALS),all)
 NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
-             $(if $(filter deps unit check asan faults,$(GOALS)),$(TESTPKGS)) \
+             $(if $(filter deps unit check asan tsan faults $(LONG),$(GOALS)), \
+               $(TESTPKGS)) $(if $(filter $(LONG),$(GOALS)),faketime valgrind) \
              $(if $(filter demo,$(GOALS)),$(DEMOPKGS)) \
              $(if $(filter bench,$(GOALS)),$(BENCHPKGS)) \
              $(if $(filter deb,$(GOALS)),$(DEBPKGS)) \
@@ -223,6 +225,30 @@ EVERY ?= 1
 faults: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) test/faults/run --every $(EVERY)
 
+# The keeper's threads under ThreadSanitizer.
+TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+
+tsan:
+	@$(MAKE) -f $(SELF) BUILD=$(BUILD)/tsan CFLAGS='$(TSAN)' all
+	CFORIGIN_PATIENCE=4 CFORIGIN_BUILD=$(abspath $(BUILD))/tsan \
+	    /usr/bin/python3 -B -m pytest -q -c test/pytest.ini --rootdir . \
+	    -n $(JOBS) test/e2e/test_keeper.py
+
+# What takes long. soak: SOAK seconds of days in which the API fails now and
+# then. endurance: 200 restarts with 200 hosts, and 10,000 ticks. valgrind:
+# start, 50 restarts, stop.
+SOAK   ?= 600
+ENDURE  = CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/endurance/run
+
+soak: all
+	@$(ENDURE) --seconds $(SOAK) soak
+
+endurance: all
+	@$(ENDURE) gracefuls ticks
+
+valgrind: all
+	@$(ENDURE) valgrind
+
 # Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
 demo: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
@@ -327,6 +353,10 @@ help:
 	@echo "./apxs-build.mk check-slow renewal and its like, every point of it"
 	@echo "./apxs-build.mk unit       the unit tests alone"
 	@echo "./apxs-build.mk asan       all tests, with sanitizers"
+	@echo "./apxs-build.mk tsan       the keeper's tests with ThreadSanitizer"
+	@echo "./apxs-build.mk valgrind   start, 50 restarts, stop"
+	@echo "./apxs-build.mk endurance  200 restarts, 10,000 ticks"
+	@echo "./apxs-build.mk soak       SOAK=600 seconds with a moody API"
 	@echo "./apxs-build.mk faults     each call of a round fails, or is its last"
 	@echo "./apxs-build.mk fuzz       each fuzz target for FUZZTIME=30 seconds"
 	@echo "./apxs-build.mk bench      how fast, beside mod_ssl and mod_md (QUICK=1)"
@@ -339,6 +369,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all unit check check-slow asan faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
+.PHONY: all unit check check-slow asan tsan soak endurance valgrind faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
