@@ -54,6 +54,8 @@ def settled(httpd, usual):
 def gracefuls(httpd, vhosts, warm, count, say=lambda line: None):
     """(shape after `warm` restarts, shape after `count` more)"""
     httpd.server("CFOriginStartupWait 60s")
+    # one child from the first second on: what is more is an old one
+    httpd.mpm_lines += ["MinSpareThreads 1", "MaxSpareThreads 200"]
     httpd.managed(*(f"v{n}.example.com" for n in range(vhosts)))
     httpd.start(60)
     usual = Shape(httpd).children
@@ -97,7 +99,7 @@ def counter():
 def ticks(httpd, count, rate=1000, say=lambda line: None):
     """Time runs `rate` times as fast. (shape early, shape after `count`
     calls of the monitor hook)"""
-    httpd.tolerate("AH00045", "AH00046")  # what a second is, is not clear to it
+    httpd.tolerate("AH00045", "AH00046")  # its seconds are short
     told = httpd.root / "ticks"
     httpd.before_modules.append(f"LoadModule ticks_module {counter()}")
     httpd.managed(*(f"v{n}.example.com" for n in range(20)))
