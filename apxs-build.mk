@@ -159,7 +159,7 @@ UNITOBJ   = $(call obj,$(CORE) $(filter-out %/main.c,$(KEEPER) $(ISSUER)) \
             $(RENDERED))
 # The status's renderings know no httpd: a program shows made-up pictures.
 RENDERED := $(addprefix mod_cforigin/status_,html.c parts.c style.c json.c \
-            metrics.c auto.c)
+            metrics.c auto.c shared.c)
 
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
