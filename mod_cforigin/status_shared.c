@@ -88,20 +88,28 @@ static void put(sequence_t *sequence, void *to, const void *from,
     apr_atomic_inc32(sequence);
 }
 
-/* A parent that died in the middle must not hold a worker for ever. */
-#define SPINS 100000
+/* The parent may lose its CPU in the middle of a record, so a reader gives way
+ * to it; but one that died there must not hold a worker for ever. */
+#define TRIES 1000
+
+static void give_way(int tries)
+{
+    if (tries >= 100)
+        apr_sleep(200);
+}
 
 static void get(sequence_t *sequence, void *to, const void *from,
                 apr_size_t size)
 {
-    int spins;
+    int tries;
 
-    for (spins = 0; spins < SPINS; spins++) {
+    for (tries = 0; tries < TRIES; tries++) {
         apr_uint32_t before = apr_atomic_add32(sequence, 0);
 
         memcpy(to, from, size);
         if (!(before & 1) && apr_atomic_add32(sequence, 0) == before)
             return;
+        give_way(tries);
     }
 }
 
@@ -162,14 +170,15 @@ static void copy_out(const cell_t *cell, const words_t *words,
 void cfo_shared_get(int i, cfo_live_t *live)
 {
     cell_t *cell = &shared.cells[i];
-    int spins;
+    int tries;
 
-    for (spins = 0; spins < SPINS; spins++) {
+    for (tries = 0; tries < TRIES; tries++) {
         apr_uint32_t before = apr_atomic_add32(&cell->sequence, 0);
 
         copy_out(cell, &shared.words[i], live);
         if (!(before & 1) && apr_atomic_add32(&cell->sequence, 0) == before)
             return;
+        give_way(tries);
     }
 }
 
