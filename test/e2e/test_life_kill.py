@@ -171,11 +171,16 @@ def test_the_issuer(keeper, api, fault):
 def end_all(httpd):
     """The machine goes down: all of httpd, at once. The keeper is left to
     notice by itself."""
-    for process in httpd.processes():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if process.name not in ("cforigin-keeper", "cforigin-issuer"):
-                os.kill(process.pid, signal.SIGKILL)
-    waiting.until(lambda: not httpd.processes(),
+    def left():
+        """Killed again: a child may be forked while the list is made."""
+        processes = httpd.processes()
+        for process in processes:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if process.name not in ("cforigin-keeper",
+                                        "cforigin-issuer"):
+                    os.kill(process.pid, signal.SIGKILL)
+        return processes
+    waiting.until(lambda: not left(),
                   lambda: f"end of {httpd.processes_text()}", 5)
 
 
