@@ -189,3 +189,33 @@ def test_manual_mode_watches_and_shows(httpd, cloudflare, clock):
     life.await_served(httpd, "a.example.com", clock)
     assert life.shown(httpd, "a.example.com")["state"] == "ok"
     assert len(cloudflare.creates()) == 2
+
+
+def test_what_left_the_configuration_stays_and_rests(
+        httpd, cloudflare, clock):
+    """Its certificate stays in the store, is shown as unused, and is not
+    renewed; when the virtual host comes back in time, it is there."""
+    httpd.vhost("a.example.com", "CFOrigin on", "CFOriginValidity 90")
+    httpd.vhost("b.example.com", "CFOrigin on", "CFOriginValidity 90")
+    httpd.start()
+    first = life.stored(httpd, "b.example.com")
+    httpd.forget_vhosts()
+    httpd.vhost("a.example.com", "CFOrigin on", "CFOriginValidity 90")
+    httpd.graceful()
+    unused = [line for line in httpd.dump().splitlines()
+              if "b.example.com" in line]
+    assert len(unused) == 1 and "unused" in " ".join(
+        httpd.dump().lower().split()), httpd.dump()
+    clock.forward(days=65)
+    life.await_generation(httpd, "a.example.com", 2, clock)
+    life.await_served(httpd, "a.example.com", clock)
+    life.mark(httpd, "b.example.com")
+    clock.ticks(2)
+    assert life.stored(httpd, "b.example.com") == first
+    assert life.asked_for(cloudflare, "b.example.com") == 1
+    (httpd.folder("b.example.com") / "renew").unlink()
+    httpd.tolerate(r"cforigin:warn.*expire")
+    httpd.vhost("b.example.com", "CFOrigin on", "CFOriginValidity 90",
+                "CFOriginRenewMode manual")
+    httpd.graceful()
+    assert life.served(httpd, "b.example.com") == first
