@@ -339,7 +339,8 @@ deb:
 	cp -R LICENSE README.md apxs-build.mk include mod_cforigin \
 	    conf-examples debian $(DEBDIR)
 	cd $(DEBDIR) && env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u CFLAGS \
-	    DEB_BUILD_OPTIONS=noautodbgsym dpkg-buildpackage -b -us -uc
+	    DEB_BUILD_OPTIONS="noautodbgsym $$DEB_BUILD_OPTIONS" \
+	    dpkg-buildpackage -b -us -uc
 	mv $(BUILD)/deb/*.* $(BUILD)
 	@rm -rf $(BUILD)/deb
 	lintian --allow-root --fail-on error,warning \

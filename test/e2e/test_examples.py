@@ -160,7 +160,6 @@ def test_several_servers_on_one_store(make_httpd, cloudflare, tmp_path):
     tmp_path.chmod(0o755)
     servers = [make_httpd() for _ in range(2)]
     for httpd in servers:
-        del httpd.directives["CFOriginStoreDir"]
         httpd.server(text_of(httpd, "shared-store.conf").replace(
             f"{httpd.root}/srv/", f"{tmp_path}/"))
     for httpd in servers:
@@ -170,6 +169,7 @@ def test_several_servers_on_one_store(make_httpd, cloudflare, tmp_path):
     assert len({httpd.get("www.example.com").sha256
                 for httpd in servers}) == 1
     assert len(cloudflare.creates()) == 1
+    assert (tmp_path / "cforigin/certs/www.example.com").exists()
 
 
 def client_ca(folder):
