@@ -137,6 +137,7 @@ def test_a_disk_that_takes_nothing(httpd, cloudflare, clock, fault,
     life.show_status(httpd)
     httpd.start()
     first = life.served(httpd, "a.example.com")
+    waiting.until(lambda: not httpd.keepers, "the round's end")
     tree = httpd.tree()
     sick.write_text(str(getattr(errno, fault)))
     httpd.managed("b.example.com")
