@@ -53,6 +53,8 @@ def test_a_neighbours_pair_that_would_not_load_is_waited_for(
     mend = spoil(cert, key)
     changed = key if spoil is another_key else cert
     httpd.expect(r"cforigin:warn.*another virtual host has changed")
+    # where httpd's own test sees it, too, that was tried a minute ago
+    httpd.tolerate(r"cforigin:warn.*does not pass its test.*other\.pem")
     life.mark(httpd, NAME)
     life.await_generation(httpd, NAME, 2, clock)
     clock.ticks(3)
