@@ -196,9 +196,11 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
     apr_pool_create(&ptemp, gen->pool);
     entry = look_in_store(gen, st);
     st->entry = entry;
-    st->current = cfo_store_current(
-        ptemp, cfo_store_dir(ptemp, gen->global->store, st->folder,
-                             st->wanted->request_type));
+    st->current = entry->generation;
+    if (entry->stored.state != CFO_STORED_PAIR || entry->fell_back)
+        st->current = cfo_store_current(
+            ptemp, cfo_store_dir(ptemp, gen->global->store, st->folder,
+                                 st->wanted->request_type));
     report_fault(gen, st, old_fault);
     st->other = NULL;
     if (entry->stored.state == CFO_STORED_NONE)

@@ -250,12 +250,40 @@ int cfo_name_covers(const char *pattern, const char *name)
            strcmp(pattern + 1, suffix) == 0;
 }
 
+/* A handful of names is compared sooner than hashed. */
+#define FEW 4
+
+static int is_covered(const char *name, const apr_array_header_t *offered)
+{
+    for (int i = 0; i < offered->nelts; i++) {
+        if (cfo_name_covers(APR_ARRAY_IDX(offered, i, const char *), name))
+            return 1;
+    }
+    return 0;
+}
+
+static const char *uncovered_of_few(const apr_array_header_t *wanted,
+                                    const apr_array_header_t *offered)
+{
+    for (int i = 0; i < wanted->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(wanted, i, const char *);
+
+        if (!is_covered(name, offered))
+            return name;
+    }
+    return NULL;
+}
+
 const char *cfo_names_uncovered(const apr_array_header_t *wanted,
                                 const apr_array_header_t *offered,
                                 apr_pool_t *ptemp)
 {
-    apr_hash_t *names = apr_hash_make(ptemp);
-    apr_hash_t *suffixes = apr_hash_make(ptemp);
+    apr_hash_t *names, *suffixes;
+
+    if (wanted && offered && wanted->nelts <= FEW && offered->nelts <= FEW)
+        return uncovered_of_few(wanted, offered);
+    names = apr_hash_make(ptemp);
+    suffixes = apr_hash_make(ptemp);
 
     for (int i = 0; offered && i < offered->nelts; i++) {
         const char *name = APR_ARRAY_IDX(offered, i, const char *);
