@@ -3,10 +3,13 @@
 counts is a report in whose stack a function of this module stands."""
 
 import re
+from pathlib import Path
 
 import waiting
 
-OURS = re.compile(r"mod_cforigin\.so|\bcfo_[a-z]")
+SOURCES = Path(__file__).resolve().parents[2] / "mod_cforigin"
+OURS = re.compile(r"mod_cforigin\.so|\((?:%s):\d+\)" % "|".join(
+    re.escape(path.name) for path in SOURCES.rglob("*.c")))
 
 
 def reports(folder):
