@@ -45,7 +45,8 @@ NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
              $(if $(filter demo,$(GOALS)),$(DEMOPKGS)) \
              $(if $(filter bench,$(GOALS)),$(BENCHPKGS)) \
              $(if $(filter deb,$(GOALS)),$(DEBPKGS)) \
-             $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS))
+             $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS)) \
+             $(if $(filter static,$(GOALS)),cppcheck clang-tidy-14)
 MISSING   := $(strip $(if $(shell command -v dpkg-query),$(filter-out \
              $(shell dpkg-query -W -f '$${db:Status-Status}/$${Package} ' \
              $(NEED) 2>/dev/null | tr ' ' '\n' | sed -n 's,^installed/,,p'), \
@@ -106,7 +107,8 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wformat=2 -Werror
 HARDEN   := -fstack-protector-strong -Wformat-security
 ifeq (,$(findstring -fsanitize,$(CFLAGS)))
-HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+# A compiler that knows no level 3 takes it for 2.
+HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 # apxs is asked when it is first needed, and once.
 once      = $(eval $(1) := $(2))$($(1))
@@ -118,7 +120,8 @@ DEFS      = -DCFO_LIBEXECDIR='"$(LIBEXECDIR)"' -DCFO_STOREDIR='"$(STOREDIR)"' \
             -DCFO_DATADIR='"$(DATADIR)"'
 COMPILE   = $(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(HARDEN) \
             -Iinclude $(HTTPDINC) $(DEFS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LINK      = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now
+LINK      = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now \
+            -Wl,-z,noexecstack,-z,separate-code
 APRLIBS   = $(call once,APRLIBS,$(shell $(call apxs,APR_CONFIG) --link-ld))
 
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -225,6 +228,7 @@ EVERY ?= 1
 faults: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) test/faults/run --every $(EVERY)
 
+<<<<<<< Updated upstream
 # The keeper's threads under ThreadSanitizer.
 TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 
@@ -248,6 +252,11 @@ endurance: all
 
 valgrind: all
 	@$(ENDURE) valgrind
+=======
+# What clang-tidy, cppcheck and gcc's analyzer find; none of it may be news.
+static:
+	@test/static/check --cc $(CC) -- -std=gnu11 -Iinclude $(HTTPDINC) $(DEFS)
+>>>>>>> Stashed changes
 
 # Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
 demo: all
@@ -361,6 +370,7 @@ help:
 	@echo "./apxs-build.mk faults     each call of a round fails, or is its last"
 	@echo "./apxs-build.mk fuzz       each fuzz target for FUZZTIME=30 seconds"
 	@echo "./apxs-build.mk bench      how fast, beside mod_ssl and mod_md (QUICK=1)"
+	@echo "./apxs-build.mk static     what analyzers of source text find"
 	@echo "./apxs-build.mk install    (as root; DESTDIR is honoured)"
 	@echo "./apxs-build.mk deb        a Debian package, in $(BUILD)/"
 	@echo "./apxs-build.mk uninstall  leaves the store and your settings"
@@ -370,6 +380,10 @@ help:
 clean:
 	rm -rf $(BUILD)
 
+<<<<<<< Updated upstream
 .PHONY: all unit check check-slow asan tsan soak endurance valgrind faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
+=======
+.PHONY: all static unit check check-slow asan faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
+>>>>>>> Stashed changes
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
