@@ -13,6 +13,10 @@
  * of it is settled, or CFOriginStartupWait is over. */
 void cfo_background_cold_start(cfo_generation_t *gen);
 
+/** Cold start, after mod_ssl: what the keeper told meanwhile, so that the
+ * status begins with it. Never waits. */
+void cfo_background_catch_up(cfo_generation_t *gen);
+
 /** Reload: take over a keeper that runs, or start one; never wait. */
 void cfo_background_begin(cfo_generation_t *gen);
 

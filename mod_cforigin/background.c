@@ -242,6 +242,12 @@ static void on_earlier_event(cfo_generation_t *gen, const cfo_event_t *event)
         on_event(gen, event);
 }
 
+void cfo_background_catch_up(cfo_generation_t *gen)
+{
+    if (cfo_keeper_read(gen, on_event))
+        end_round(gen);
+}
+
 void cfo_background_begin(cfo_generation_t *gen)
 {
     note_tokens(gen);

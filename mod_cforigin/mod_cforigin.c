@@ -256,7 +256,9 @@ static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     note_taken(generation, ptemp);
     if (generation->cold_pass == 1)
         return OK;
-    if (generation->cold_pass == 0)
+    if (generation->cold_pass == 2)
+        cfo_background_catch_up(generation);
+    else
         cfo_background_begin(generation);
     cfo_status_create(generation);
     cfo_status_tell(generation);
