@@ -228,7 +228,6 @@ EVERY ?= 1
 faults: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) test/faults/run --every $(EVERY)
 
-<<<<<<< Updated upstream
 # The keeper's threads under ThreadSanitizer.
 TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 
@@ -252,11 +251,10 @@ endurance: all
 
 valgrind: all
 	@$(ENDURE) valgrind
-=======
+
 # What clang-tidy, cppcheck and gcc's analyzer find; none of it may be news.
 static:
 	@test/static/check --cc $(CC) -- -std=gnu11 -Iinclude $(HTTPDINC) $(DEFS)
->>>>>>> Stashed changes
 
 # Three vhosts, a test Cloudflare, no account; ONCE=1 ends by itself.
 demo: all
@@ -380,10 +378,6 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-<<<<<<< Updated upstream
-.PHONY: all unit check check-slow asan tsan soak endurance valgrind faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
-=======
-.PHONY: all static unit check check-slow asan faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
->>>>>>> Stashed changes
+.PHONY: all static unit check check-slow asan tsan soak endurance valgrind faults fuzz fuzz-run bench demo deps install uninstall deb help clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
