@@ -269,6 +269,30 @@ static const struct {
     {0, "", CFO_TRANSIENT, 0, 1, "empty"},
 };
 
+/* A body that ends too soon, at whichever byte, is no answer, also when HTTP
+ * says that it is whole. */
+static void test_an_envelope_cut_anywhere(void **state)
+{
+    static const char whole[] =
+        "{\"success\":true,\"errors\":[],\"messages\":[],\"result\":{\"id\":"
+        "\"5009\",\"certificate\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n-----"
+        "END "
+        "CERTIFICATE-----\\n\",\"hostnames\":[\"a.example.com\",\"\\u00e9\"],"
+        "\"expires_on\":\"2041-11-19T13:12:00Z\",\"requested_validity\":5475}"
+        "}";
+
+    (void)state;
+    for (size_t n = 0; n < sizeof(whole); n++) {
+        cfo_call_t call = call_of(200, apr_pstrmemdup(pool, whole, n), 1);
+        json_t *envelope;
+        cfo_result_t result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+
+        assert_int_equal(result.kind == CFO_OK, n == sizeof(whole) - 1);
+        assert_int_equal(result.lost, n < sizeof(whole) - 1);
+        json_decref(envelope);
+    }
+}
+
 static void test_envelopes(void **state)
 {
     (void)state;
@@ -598,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_token_faults),
         cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_an_envelope_cut_anywhere),
         cmocka_unit_test(test_calls_without_a_whole_answer),
         cmocka_unit_test(test_told_to_wait),
         cmocka_unit_test(test_a_body_is_quoted_in_short),
