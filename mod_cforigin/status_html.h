@@ -22,6 +22,12 @@ void cfo_html_error(cfo_out_t *out, const cfo_result_t *error);
 void cfo_html_name(cfo_out_t *out, const cfo_status_t *status,
                    const char *name);
 
+/** A hostname that may be broken after a dot, rather than anywhere. */
+void cfo_html_hostname(cfo_out_t *out, const char *name);
+
+/** The table, a row a certificate; status_table.c. */
+void cfo_html_table(cfo_out_t *out, const cfo_status_t *status);
+
 /** "Needs attention": what is alike is told once. Nothing when all is well.
  * @param heading "2" or "3": the level of its heading */
 void cfo_html_attention(cfo_out_t *out, const cfo_status_t *status,

@@ -4,12 +4,14 @@ the events, looks at the store."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -210,3 +212,25 @@ class Keeper:
 
     def journal_words(self):
         return [line["event"] for line in self.journal()]
+
+
+@pytest.fixture(scope="module")
+def api_process():
+    api = start_api()
+    yield api
+    api.stop()
+    shutil.rmtree(api.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def api(api_process):
+    api_process.reset()
+    yield api_process
+    api_process.reset()
+
+
+@pytest.fixture
+def keeper(api, tmp_path):
+    keeper = Keeper(tmp_path, api)
+    yield keeper
+    keeper.stop()

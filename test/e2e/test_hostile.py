@@ -16,7 +16,7 @@ import pytest
 
 import keeper_client
 import waiting
-from keeper_client import OriginCA, Keeper, item
+from keeper_client import (Keeper, OriginCA, api, api_process, item, keeper)
 
 import bodies  # of the test Cloudflare
 import mutations
@@ -61,28 +61,6 @@ FLAWS = {
 # any of these may be what is seen first
 EITHER = {"one-minute": ("dates", "lifetime"), "bit-flip": ("parse", "issuer",
           "key", "names", "dates", "lifetime")}
-
-
-@pytest.fixture(scope="module")
-def api_process():
-    api = keeper_client.start_api()
-    yield api
-    api.stop()
-    shutil.rmtree(api.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def keeper(api, tmp_path):
-    keeper = Keeper(tmp_path, api)
-    yield keeper
-    keeper.stop()
 
 
 def hosts_of(words):

@@ -6,7 +6,6 @@ import fcntl
 import glob
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -18,31 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import keeper_client
 import pairs
-from keeper_client import BUILD, Keeper, is_alive, item, target, until
+from keeper_client import (BUILD, Keeper, api, api_process, is_alive, item,
+                           keeper, target, until)
 
 NAMES = ["a.example.com", "b.example.com", "*.c.example.org"]
-
-
-@pytest.fixture(scope="module")
-def api_process():
-    api = keeper_client.start_api()
-    yield api
-    api.stop()
-    shutil.rmtree(api.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def keeper(api, tmp_path):
-    keeper = Keeper(tmp_path, api)
-    yield keeper
-    keeper.stop()
 
 
 def mode(path):

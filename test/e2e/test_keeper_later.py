@@ -14,33 +14,10 @@ import time
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-import keeper_client
-from keeper_client import Keeper, item
+from keeper_client import (api, api_process, item, keeper)
 
 NAME = "a.example.com"
 DAY = 86400
-
-
-@pytest.fixture(scope="module")
-def api_process():
-    api = keeper_client.start_api()
-    yield api
-    api.stop()
-    shutil.rmtree(api.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def keeper(api, tmp_path):
-    keeper = Keeper(tmp_path, api)
-    yield keeper
-    keeper.stop()
 
 
 class Listener:

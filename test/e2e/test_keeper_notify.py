@@ -3,38 +3,16 @@
 
 import json
 import os
-import shutil
 import stat
 import time
 
 import pytest
 
 import keeper_client
-from keeper_client import Keeper, children, is_alive, item, until
+from keeper_client import (api, api_process, children, is_alive, item, keeper,
+                           until)
 
 NAME = "a.example.com"
-
-
-@pytest.fixture(scope="module")
-def api_process():
-    api = keeper_client.start_api()
-    yield api
-    api.stop()
-    shutil.rmtree(api.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def keeper(api, tmp_path):
-    keeper = Keeper(tmp_path, api)
-    yield keeper
-    keeper.stop()
 
 
 class Command:

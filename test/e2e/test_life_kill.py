@@ -4,7 +4,6 @@ is good enough for the next start, and no certificate is asked for twice."""
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 
@@ -16,34 +15,13 @@ import life
 import pairs
 import waiting
 from conftest import MPMS, ONE_MPM, SLOW
-from keeper_client import Keeper, is_alive, item, target, until
+from keeper_client import (api, api_process, is_alive, item, keeper, target,
+                           until)
 
 
 @pytest.fixture(scope="module")
 def killer(tmp_path_factory):
     return clockwork.build(tmp_path_factory.mktemp("killer"), "killer")
-
-
-@pytest.fixture(scope="module")
-def api_process():
-    api = keeper_client.start_api()
-    yield api
-    api.stop()
-    shutil.rmtree(api.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def keeper(api, tmp_path):
-    keeper = Keeper(tmp_path, api)
-    yield keeper
-    keeper.stop()
 
 
 @pytest.fixture

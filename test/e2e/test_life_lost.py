@@ -4,45 +4,21 @@ there is one for each generation, however often that happens."""
 
 import os
 import random
-import shutil
 import signal
 import time
 
 import pytest
 
-import keeper_client
 import life
 import waiting
 from conftest import SLOW
-from keeper_client import Keeper, item
+from keeper_client import (api, api_process, item, keeper)
 
 LOST = [{"close": "after"}, {"close": "after", "reset": True},
         {"status": 504, "body": "html-504", "issue": True},
         {"status": 520, "body": "html-520", "issue": True},
         {"cut": 40}, {"body": "half-json", "issue": True},
         {"body": "empty", "issue": True}]
-
-
-@pytest.fixture(scope="module")
-def api_process():
-    api = keeper_client.start_api()
-    yield api
-    api.stop()
-    shutil.rmtree(api.folder, ignore_errors=True)
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def keeper(api, tmp_path):
-    keeper = Keeper(tmp_path, api)
-    yield keeper
-    keeper.stop()
 
 
 def killed(keeper, items, seconds):
