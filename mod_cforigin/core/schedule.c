@@ -101,7 +101,7 @@ static apr_interval_time_t backoff(int failures, apr_uint64_t seed)
  * with a wait that grows, a large fleet would leave most of what the API
  * grants unused, and whoever lost a few times would come last for ever. A
  * little later each, so that it doesn't come back in one second. */
-static apr_interval_time_t told(int retry_after, apr_uint64_t seed)
+static apr_interval_time_t wait_as_told(int retry_after, apr_uint64_t seed)
 {
     apr_interval_time_t wait = apr_time_from_sec((apr_time_t)retry_after);
 
@@ -119,7 +119,7 @@ apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
         return last_try + CFO_BACKOFF_MAX;
     jitter = mix(hash_of(seed), (apr_uint64_t)last_try);
     if (result && result->kind == CFO_RATE_LIMITED && result->retry_after > 0)
-        wait = told(result->retry_after, jitter);
+        wait = wait_as_told(result->retry_after, jitter);
     else
         wait = backoff(failures, jitter);
     if (result && result->retry_after > 0)
