@@ -19,8 +19,7 @@
  * children end; this keeps the pace whatever it does. */
 #define TICK apr_time_from_sec(9)
 
-/* --- events
- * ------------------------------------------------------------------- */
+/* --- events --- */
 
 static void log_event(const cfo_generation_t *gen, const cfo_event_t *event)
 {
@@ -107,8 +106,7 @@ static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
     }
 }
 
-/* --- rounds
- * ---------------------------------------------------------------------- */
+/* --- rounds --- */
 
 /* What nobody told the end of: a keeper that could not start, or died. */
 static void fail_unsettled(cfo_generation_t *gen, const char *why)
@@ -193,8 +191,7 @@ static void note_tokens(cfo_generation_t *gen)
         gen->token_stamps[i] = token_stamp(gen, i);
 }
 
-/* --- the cold start
- * ----------------------------------------------------------------- */
+/* --- the cold start --- */
 
 static int all_settled(const cfo_generation_t *gen)
 {
@@ -260,8 +257,7 @@ void cfo_background_begin(cfo_generation_t *gen)
         start_round(gen, 0, apr_time_now());
 }
 
-/* --- the look around
- * ------------------------------------------------------------------ */
+/* --- the look around --- */
 
 /* A changed token file counts as a reload for what waits on it. */
 static void look_at_tokens(cfo_generation_t *gen, apr_time_t now)

@@ -137,8 +137,7 @@ static cfo_served_t *look_at(const cfo_generation_t *gen,
     return NULL;
 }
 
-/* --- after a restart of our own
- * ------------------------------------------------------------------------ */
+/* --- after a restart of our own --- */
 
 void cfo_confirm_mark(cfo_generation_t *gen)
 {
@@ -234,8 +233,7 @@ void cfo_confirm_learn(cfo_generation_t *gen, const cfo_standing_t *st,
     forget(r, st->key);
 }
 
-/* --- superseded certificates
- * ------------------------------------------------------------------------ */
+/* --- superseded certificates --- */
 
 static int has_superseded(const cfo_generation_t *gen,
                           const cfo_standing_t *st, apr_pool_t *ptemp)

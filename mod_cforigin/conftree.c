@@ -68,8 +68,7 @@ const char *cfo_conftree_path(apr_pool_t *p, const ap_directive_t *tree,
     return value ? value : fallback;
 }
 
-/* --- mod_ssl's lines
- * ---------------------------------------------------------- */
+/* --- mod_ssl's lines --- */
 
 /* What one scope (the server, or a <VirtualHost>) says itself. */
 typedef struct scope_t {

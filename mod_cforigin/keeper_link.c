@@ -23,8 +23,7 @@
 
 #define PIPE_BYTES (1024 * 1024)
 
-/* --- its end
- * ------------------------------------------------------------------- */
+/* --- its end --- */
 
 /* httpd tells of a child's end, and (RESTART) of its own stop. The record is
  * given back at once: APR would go through a stale one for the next child. */
@@ -83,8 +82,7 @@ int cfo_keeper_is_running(const cfo_retained_t *r)
     return r->keeper_pid > 0 || r->keeper_fd >= 0;
 }
 
-/* --- its start
- * ------------------------------------------------------------------ */
+/* --- its start --- */
 
 /* The plan as a file that needs no disk and is gone with its last reader. */
 static apr_status_t plan_file(const char *text, apr_pool_t *ptemp,
@@ -187,8 +185,7 @@ const char *cfo_keeper_start(cfo_generation_t *gen, const cfo_round_t *round,
     return NULL;
 }
 
-/* --- its words
- * --------------------------------------------------------------------- */
+/* --- its words --- */
 
 static void tell(cfo_generation_t *gen, const char *line,
                  cfo_keeper_event_fn *on_event, apr_pool_t *ptemp)

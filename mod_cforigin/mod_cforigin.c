@@ -49,8 +49,7 @@ static const char *tree_hash;
 static cfo_looker_t *looker;
 static cfo_generation_t *generation;
 
-/* --- 1. the tree
- * ------------------------------------------------------------- */
+/* --- 1. the tree --- */
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
@@ -69,8 +68,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return OK;
 }
 
-/* --- 3. the plan
- * ------------------------------------------------------------- */
+/* --- 3. the plan --- */
 
 static cfo_generation_t *generation_make(apr_pool_t *pconf, server_rec *base)
 {
@@ -166,8 +164,7 @@ static void test_config(apr_pool_t *pconf, server_rec *s)
     }
 }
 
-/* --- 4. before mod_ssl
- * --------------------------------------------------------- */
+/* --- 4. before mod_ssl --- */
 
 static cfo_cause_t cause_of(cfo_generation_t *gen)
 {
@@ -204,8 +201,7 @@ static int before_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     return OK;
 }
 
-/* --- 5. mod_ssl asks
- * -------------------------------------------------------------- */
+/* --- 5. mod_ssl asks --- */
 
 static int add_cert_files(server_rec *s, apr_pool_t *p,
                           apr_array_header_t *certs, apr_array_header_t *keys)
@@ -220,8 +216,7 @@ static int check_request(request_rec *r)
     return generation ? cfo_tls_check_request(generation, r) : DECLINED;
 }
 
-/* --- 6. after mod_ssl
- * -------------------------------------------------------------- */
+/* --- 6. after mod_ssl --- */
 
 /* mod_md answers mod_ssl before us and ends the asking: a managed vhost that
  * we were not asked for is its. The next pass plans without it. */
@@ -265,8 +260,7 @@ static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     return OK;
 }
 
-/* --- 7. while it runs
- * ------------------------------------------------------------- */
+/* --- 7. while it runs --- */
 
 static int monitor(apr_pool_t *p, server_rec *s)
 {

@@ -32,8 +32,7 @@ const char *cfo_reload_reason(void)
     return state.reason;
 }
 
-/* --- the facts
- * ----------------------------------------------------------------- */
+/* --- the facts --- */
 
 static void count_wanted(const cfo_generation_t *gen,
                          cfo_reload_facts_t *facts)
@@ -110,8 +109,7 @@ static cfo_reload_facts_t collect(const cfo_generation_t *gen)
     return facts;
 }
 
-/* --- the act
- * ---------------------------------------------------------------------- */
+/* --- the act --- */
 
 static void test_configuration(cfo_generation_t *gen)
 {

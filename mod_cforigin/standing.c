@@ -259,8 +259,7 @@ void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
     explain(gen, st);
 }
 
-/* --- all of them
- * ------------------------------------------------------------- */
+/* --- all of them --- */
 
 static void prepare(cfo_generation_t *gen)
 {
@@ -307,8 +306,7 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
     cfo_retained_end_known(gen->retained, known);
 }
 
-/* --- what is asked of it
- * -------------------------------------------------------- */
+/* --- what is asked of it --- */
 
 void cfo_standing_failed(cfo_generation_t *gen, cfo_standing_t *st,
                          const cfo_attempt_t *attempt)

@@ -12,8 +12,7 @@ static struct {
     apr_array_header_t *secrets;       /* paths: const char * */
 } known;
 
-/* --- the parent writes
- * ----------------------------------------------------- */
+/* --- the parent writes --- */
 
 static void text(char *to, apr_size_t size, const char *from)
 {
@@ -126,8 +125,7 @@ void cfo_status_publish(const cfo_generation_t *gen)
     cfo_status_tell_changes(gen);
 }
 
-/* --- what a generation knows
- * ----------------------------------------------- */
+/* --- what a generation knows --- */
 
 static const apr_array_header_t *labels_of(const cfo_generation_t *gen,
                                            const apr_array_header_t *indexes)
@@ -233,8 +231,7 @@ void cfo_status_create(cfo_generation_t *gen)
     cfo_status_publish(gen);
 }
 
-/* --- anybody reads
- * --------------------------------------------------------- */
+/* --- anybody reads --- */
 
 /* ".../3/cert.pem" is of generation 3; a target's file is of none. */
 static int generation_of(const cfo_generation_t *gen, const char *path)

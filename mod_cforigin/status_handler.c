@@ -51,8 +51,7 @@ static int plain(request_rec *r, int code, const char *line)
     return OK;
 }
 
-/* --- which certificate
- * ----------------------------------------------------- */
+/* --- which certificate --- */
 
 /* The page's path as a link needs it, and what follows it; no "//host". */
 static const char *link_to(request_rec *r, apr_size_t len)
@@ -94,8 +93,7 @@ static int narrow(request_rec *r, cfo_status_t *status)
     return 1;
 }
 
-/* --- which rendering
- * ------------------------------------------------------- */
+/* --- which rendering --- */
 
 static void body(request_rec *r, const cfo_status_t *status,
                  const char *format)
@@ -193,8 +191,7 @@ int cfo_status_handle(const cfo_generation_t *gen, request_rec *r)
     return narrow(r, status) ? render(r, status) : HTTP_NOT_FOUND;
 }
 
-/* --- a section of mod_status's page
- * ---------------------------------------- */
+/* --- a section of mod_status's page --- */
 
 int cfo_status_server_status(const cfo_generation_t *gen, request_rec *r,
                              int flags)

@@ -6,8 +6,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* --- the filter
- * ------------------------------------------------------------ */
+/* --- the filter --- */
 
 static void state_link(cfo_out_t *out, const cfo_status_t *status, int state,
                        int count)
@@ -57,8 +56,7 @@ static void filter(cfo_out_t *out, const cfo_status_t *status)
     CFO_SAY(out, "<button type=\"submit\">Find</button></form>\n");
 }
 
-/* --- the frame
- * ------------------------------------------------------------- */
+/* --- the frame --- */
 
 static void notice(cfo_out_t *out, const char *class, const char *before,
                    const char *text)

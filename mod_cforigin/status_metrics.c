@@ -40,8 +40,7 @@ static void value(cfo_out_t *out, apr_int64_t number)
     CFO_SAY(out, "\n");
 }
 
-/* --- a sample a certificate
- * ------------------------------------------------ */
+/* --- a sample a certificate --- */
 
 /* A series may stand there once. Vhosts on several ports with one foreign
  * certificate have one name: the first one speaks for them. */
@@ -163,8 +162,7 @@ static void certificate_failures(cfo_out_t *out,
     }
 }
 
-/* --- the server as a whole
- * ------------------------------------------------- */
+/* --- the server as a whole --- */
 
 static void api_requests(cfo_out_t *out, const cfo_status_t *status)
 {

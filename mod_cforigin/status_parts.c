@@ -7,8 +7,7 @@
 #include <apr_strings.h>
 #include <stdlib.h>
 
-/* --- what needs attention
- * -------------------------------------------------- */
+/* --- what needs attention --- */
 
 /* Certificates with the same trouble: a bad token fails a thousand of them,
  * and is one thing to do. */
@@ -185,8 +184,7 @@ void cfo_html_attention(cfo_out_t *out, const cfo_status_t *status,
     CFO_SAY(out, "</section>\n");
 }
 
-/* --- all of one certificate
- * ------------------------------------------------ */
+/* --- all of one certificate --- */
 
 static void term(cfo_out_t *out, const char *word)
 {
@@ -296,8 +294,7 @@ void cfo_html_details(cfo_out_t *out, const cfo_status_t *status)
                 status->now);
 }
 
-/* --- in mod_status's page
- * -------------------------------------------------- */
+/* --- in mod_status's page --- */
 
 static void section_row(cfo_out_t *out, const cfo_status_cert_t *c,
                         apr_time_t now)

@@ -17,8 +17,7 @@
 /* How soon a client may come again; a first certificate takes seconds. */
 #define RETRY_AFTER "30"
 
-/* --- the fallback
- * ------------------------------------------------------------ */
+/* --- the fallback --- */
 
 /* A file that exists only as a descriptor, and the path it can be opened by.
  * mod_ssl reads it while the hook's caller goes on, so one of each is enough:
@@ -105,8 +104,7 @@ void cfo_tls_done(cfo_generation_t *gen)
     gen->fallback->cert_file.fd = gen->fallback->key_file.fd = -1;
 }
 
-/* --- handing over
- * --------------------------------------------------------------- */
+/* --- handing over --- */
 
 /* What a server gets; a handful of pairs at most. */
 typedef struct offer_t {
@@ -244,8 +242,7 @@ int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
     return OK;
 }
 
-/* --- requests
- * -------------------------------------------------------------------- */
+/* --- requests --- */
 
 int cfo_tls_check_request(const cfo_generation_t *gen, request_rec *r)
 {

@@ -62,8 +62,7 @@ const char *cfo_reason_sentence(cfo_reason_t reason)
     return reason_sentences[reason];
 }
 
-/* --- sums
- * ------------------------------------------------------------------ */
+/* --- sums --- */
 
 #define CERT(status, i)                                                       \
     (&APR_ARRAY_IDX((status)->certificates, i, cfo_status_cert_t))
@@ -127,8 +126,7 @@ int cfo_status_shows(const cfo_status_t *status, const cfo_status_cert_t *c)
            holds(c->sha256, status->q);
 }
 
-/* --- alarms
- * ---------------------------------------------------------------- */
+/* --- alarms --- */
 
 /* What ?check answers 503 for: the contract's list, no more and no less. */
 static int alarms(const cfo_status_cert_t *c)
@@ -166,8 +164,7 @@ int cfo_status_alarm(apr_pool_t *p, const cfo_status_t *status,
     return first != NULL;
 }
 
-/* --- sentences
- * ------------------------------------------------------------- */
+/* --- sentences --- */
 
 static apr_time_t next_renewal(const cfo_status_t *status)
 {

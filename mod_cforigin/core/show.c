@@ -57,8 +57,7 @@ void cfo_out_number(cfo_out_t *out, apr_int64_t number)
     cfo_out_bytes(out, at, (apr_size_t)(digits + sizeof(digits) - at));
 }
 
-/* --- times
- * ----------------------------------------------------------------- */
+/* --- times --- */
 
 static void two_digits(char *to, apr_int64_t number)
 {
@@ -118,8 +117,7 @@ const char *cfo_show_relative(char words[CFO_RELATIVE_MAX], apr_time_t t,
     return words;
 }
 
-/* --- escapes
- * -------------------------------------------------------------- */
+/* --- escapes --- */
 
 /* The bytes of a UTF-8 character and its number; 0 when it is none. */
 static int character(const unsigned char *s, unsigned *number)
@@ -280,8 +278,7 @@ void cfo_out_segment(cfo_out_t *out, const char *text)
     }
 }
 
-/* --- paths
- * ---------------------------------------------------------------- */
+/* --- paths --- */
 
 /* U+2026 in UTF-8. */
 #define DOTS "\xe2\x80\xa6"
