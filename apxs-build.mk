@@ -27,7 +27,7 @@ BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
              pebble
 TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev faketime apache2-utils openssl strace \
-             curl nginx haproxy debhelper lintian man-db \
+             curl nginx haproxy caddy debhelper lintian man-db \
              chromium fonts-dejavu-core python3-jsonschema \
              python3-prometheus-client \
              $(if $(shell command -v node),,nodejs) \

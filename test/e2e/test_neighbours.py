@@ -43,6 +43,19 @@ http {
 }
 """
 
+CADDY = """
+{
+    admin off
+    auto_https off
+    storage file_system %(folder)s/caddy
+}
+https://www.example.com:%(port)d {
+    bind 127.0.0.1
+    tls %(certificate)s %(key)s
+    respond "caddy"
+}
+"""
+
 
 @contextlib.contextmanager
 def neighbour(program, text, folder, *before):
@@ -86,8 +99,8 @@ def test_haproxy_serves_a_target_that_holds_both(httpd, tmp_path):
 
 
 def test_haproxy_serves_what_the_notify_command_joined(httpd):
-    """The example of a folder for HAProxy, both types in it; nginx on the
-    files beside."""
+    """The example of a folder for HAProxy, both types in it; nginx and Caddy
+    on the files beside."""
     for name in ("etc/ssl/certs", "etc/ssl/private", "etc/haproxy/certs"):
         (httpd.root / name).mkdir(parents=True)
     shutil.copy2(EXAMPLES / "join-for-haproxy", httpd.root)
@@ -98,18 +111,16 @@ def test_haproxy_serves_what_the_notify_command_joined(httpd):
     joined = httpd.root / "etc/haproxy/certs/www.example.com.origin-ecc.pem"
     waiting.until(joined.exists, "the notify command", 15)
     assert joined.stat().st_mode & 0o777 == 0o600
-    port, other = free_port(), free_port()
-    texts = (HAPROXY % {"port": port, "pem": joined.parent},
-             NGINX % {"folder": httpd.root, "port": other,
-                      "certificate": httpd.root / "etc/ssl/certs/origin.pem",
-                      "key": httpd.root / "etc/ssl/private/origin.key"})
-    roots = httpd.cloudflare.roots
-    with neighbour("haproxy", texts[0], httpd.root, "-db", "-f") as process:
-        assert served(process, port, "www.example.com",
-                      roots).sha256 == served_here
-    with neighbour("nginx", texts[1], httpd.root, "-c") as process:
-        assert served(process, other, "www.example.com",
-                      roots).sha256 == served_here
+    for program, text, before in (
+            ("haproxy", HAPROXY, ["-db", "-f"]), ("nginx", NGINX, ["-c"]),
+            ("caddy", CADDY, ["run", "--adapter", "caddyfile", "--config"])):
+        port = free_port()
+        text %= {"port": port, "pem": joined.parent, "folder": httpd.root,
+                 "certificate": httpd.root / "etc/ssl/certs/origin.pem",
+                 "key": httpd.root / "etc/ssl/private/origin.key"}
+        with neighbour(program, text, httpd.root, *before) as process:
+            assert served(process, port, "www.example.com",
+                          httpd.cloudflare.roots).sha256 == served_here
 
 
 def beside_mod_md(httpd, *more):
