@@ -34,8 +34,9 @@ TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
              $(if $(shell command -v npm),,npm)
 FUZZPKGS  := clang libclang-rt-dev libssl-dev
 DEBPKGS   := debhelper dpkg-dev lintian
-# .clang-format is judged by the version of Debian 12.
-TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14)
+# The text is judged by the versions of Debian 12.
+TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14 \
+             clang-tidy-14 cppcheck)
 
 LONG      := soak endurance valgrind
 GOALS     := $(or $(MAKECMDGOALS),all)
@@ -183,6 +184,7 @@ JOBS   ?= auto
 
 check: all $(UNIT) $(BUILD)/show_status
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
+	    $(if $(findstring -fsanitize,$(CFLAGS)),,--analyse "make -s -f $(abspath $(SELF)) static") \
 	    $(UNIT)
 
 # What takes a quarter of an hour: life's tests on every MPM, httpd started
