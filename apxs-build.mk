@@ -190,9 +190,11 @@ check: all $(UNIT) $(BUILD)/show_status
 # What takes a quarter of an hour: life's tests on every MPM, httpd started
 # after a kill at each step, a thousand lost answers.
 check-slow: all
-	CFORIGIN_SLOW=1 CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) \
+	@set -e; for mpm in event worker prefork; do echo "== $$mpm"; \
+	    CFORIGIN_SLOW=$$(test $$mpm = event && echo 1) CFORIGIN_MPM=$$mpm \
+	    CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) \
 	    /usr/bin/python3 -B -m pytest -q -c test/pytest.ini --rootdir . \
-	    -o timeout=900 -n $(JOBS) test/e2e/test_life_*.py
+	    -o timeout=900 -n $(JOBS) test/e2e/test_life_*.py; done
 
 # All of check with the address and undefined-behaviour sanitizers.
 ASAN   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
