@@ -109,7 +109,8 @@ def test_httpd_after_the_keeper_was_killed(httpd, cloudflare, killer, step):
     environment = dict(httpd.environment)
     clockwork.preload(httpd.environment, killer)
     httpd.environment["CFO_TEST_KILL"] = str(step)
-    httpd.tolerate(r"cforigin:warn.*keeper ended before")
+    httpd.tolerate(r"cforigin:warn.*keeper ended before",
+                   r"cforigin:warn.*/current: No such file")
     httpd.start()
     assert httpd.get(name, verify=False).status in (200, 503)
     httpd.stop()
