@@ -41,8 +41,6 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
 void cfo_issuer_ask(cfo_issuer_t *issuer, cfo_request_t *request,
                     apr_pool_t *p, cfo_answer_fn *answered, void *baton);
 
-int cfo_issuer_outstanding(const cfo_issuer_t *issuer);
-
 /** Fill in up to 3 pollfds; returns how many. */
 int cfo_issuer_poll(const cfo_issuer_t *issuer, struct pollfd *fds);
 

@@ -30,7 +30,6 @@ typedef struct cfo_retained_t {
     int keeper_said_done;
     apr_time_t keeper_started;
     apr_time_t keeper_ended;     /* of the last one, 0: none yet */
-    int keeper_crashes;          /* in a row, ended without saying done */
 
     /* Our own graceful restarts. */
     int own_graceful;            /* the one that is happening now */

@@ -153,15 +153,10 @@ static void end_round(cfo_generation_t *gen)
 {
     cfo_retained_t *r = gen->retained;
 
-    if (r->keeper_said_done) {
-        r->keeper_crashes = 0;
-    }
-    else {
-        r->keeper_crashes++;
+    if (!r->keeper_said_done)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, gen->base,
                      "the keeper ended before its work was done; it is tried "
                      "again");
-    }
     if (r->keeper_checks && !r->keeper_said_done)
         cfo_reload_tested(gen, 0, "its test was not finished", apr_time_now());
     fail_unsettled(gen, "the keeper ended before its work was done");

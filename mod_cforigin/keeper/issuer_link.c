@@ -237,11 +237,6 @@ void cfo_issuer_ask(cfo_issuer_t *issuer, cfo_request_t *request,
     cfo_queue_put(issuer->queue, cfo_wire_request(p, request));
 }
 
-int cfo_issuer_outstanding(const cfo_issuer_t *issuer)
-{
-    return (int)apr_hash_count(issuer->waiting);
-}
-
 cfo_result_t cfo_issuer_fault(const cfo_issuer_t *issuer)
 {
     return issuer->fault;
