@@ -4,6 +4,9 @@ it holds open, what it knows."""
 
 import os
 
+CHUNK = 1 << 20
+SHADOW = 1 << 36  # a mapping larger than this is a sanitizer's own book
+
 
 class Process:
     """One process, as /proc tells of it now. What environ, exe, descriptors
@@ -75,22 +78,33 @@ class Process:
 
     def memory_holds(self, needle):
         """True when the bytes stand in memory the process can write."""
+        return bool(self.holding([needle], "rw"))
+
+    def holding(self, needles, mode="r"):
+        """Which of the needles stand in its memory of that mode."""
+        found, reach = set(), max(map(len, needles)) - 1
         maps = self._read("maps").decode().splitlines()
         with open(f"/proc/{self.pid}/mem", "rb", 0) as memory:
             for line in maps:
-                span, mode = line.split()[:2]
-                if not mode.startswith("rw") or "[vvar]" in line:
-                    continue
+                span, allowed = line.split()[:2]
                 start, end = (int(edge, 16) for edge in span.split("-"))
-                if end - start > 1 << 36:  # a sanitizer's shadow
+                if not allowed.startswith(mode) or "[v" in line \
+                        or end - start > SHADOW:
                     continue
-                try:
-                    memory.seek(start)
-                    if needle in memory.read(end - start):
-                        return True
-                except OSError:
-                    continue
-        return False
+                rest = b""
+                while start < end and len(found) < len(needles):
+                    try:
+                        piece = os.pread(memory.fileno(),
+                                         min(CHUNK, end - start), start)
+                    except OSError:
+                        break
+                    if not piece:
+                        break
+                    start += len(piece)
+                    piece = rest + piece
+                    found |= {n for n in needles if n in piece}
+                    rest = piece[-reach:]
+        return found
 
     def is_alive(self):
         try:

@@ -21,33 +21,9 @@ import procs
 import waiting
 from httpd import whom
 
-CHUNK = 1 << 20
-
-
 def holds(pid, needles):
     """Which of the needles stand in memory that the process can read."""
-    found, reach = set(), max(map(len, needles)) - 1
-    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
-            open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            span, mode = line.split()[:2]
-            if mode[0] != "r" or "[v" in line:
-                continue
-            start, end = (int(edge, 16) for edge in span.split("-"))
-            rest = b""
-            while start < end and len(found) < len(needles):
-                try:
-                    piece = os.pread(memory.fileno(),
-                                     min(CHUNK, end - start), start)
-                except OSError:
-                    break
-                if not piece:
-                    break
-                start += len(piece)
-                piece = rest + piece
-                found |= {n for n in needles if n in piece}
-                rest = piece[-reach:]
-    return found
+    return procs.Process(pid).holding(needles)
 
 
 def as_httpds_user(argv, **kwargs):
@@ -373,7 +349,9 @@ def test_a_canary_token_is_nowhere_but_in_the_issuer(everything, cloudflare):
     waiting.until(lambda: not httpd.is_running(), "its end")
     for process in httpd.processes():
         os.kill(process.pid, signal.SIGKILL)
-    if Path("/proc/sys/kernel/core_pattern").read_text() == "core\n":
+    # A sanitizer lets nobody dump its terabytes.
+    if Path("/proc/sys/kernel/core_pattern").read_text() == "core\n" \
+            and not os.environ.get("CFORIGIN_PRELOAD"):
         assert cores(httpd.root / "run"), "the search is blind"
     searched = 0
     for path in files_below(httpd, httpd.token_file):
