@@ -136,7 +136,8 @@ ROOM      = mod_cforigin/core
 MODULECORE := $(filter-out $(ROOM)/store_write% $(ROOM)/wire.c,$(CORE))
 ISSUERCORE := $(addprefix $(ROOM)/,words.c result.c lines.c wire.c \
                 memory.c)
-SANITIZED  := $(if $(findstring -fsanitize,$(CFLAGS)),test/sanitizer_options.c)
+comma      := ,
+SANITIZED  := $(findstring -fsanitize=address,$(CFLAGS))
 
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer
 
@@ -144,11 +145,13 @@ $(BUILD)/mod_cforigin.so: $(call obj,$(MODULE) $(MODULECORE))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lcrypto
 
-$(BUILD)/cforigin-keeper: $(call obj,$(KEEPER) $(CORE) $(SANITIZED))
+$(BUILD)/cforigin-keeper: $(call obj,$(KEEPER) $(CORE) \
+    $(if $(SANITIZED),test/sanitizer_keeper.c))
 	$(if $(V),,@echo "  LINK  $@")
-	$(Q)$(LINK) -pie -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
+	$(Q)$(LINK) $(if $(SANITIZED),-Wl$(comma)--wrap=_exit) -pie -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
 
-$(BUILD)/cforigin-issuer: $(call obj,$(ISSUER) $(ISSUERCORE) $(SANITIZED))
+$(BUILD)/cforigin-issuer: $(call obj,$(ISSUER) $(ISSUERCORE) \
+    $(if $(SANITIZED),test/sanitizer_issuer.c))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -pie -o $@ $^ -ljansson -lcurl -lcrypto $(APRLIBS)
 

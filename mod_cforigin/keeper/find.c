@@ -175,6 +175,12 @@ static void find_in_zone(cfo_task_t *task, zone_t *zone)
         ask_list(zone);
 }
 
+static apr_status_t destroy(void *pool)
+{
+    apr_pool_destroy(pool);
+    return APR_SUCCESS;
+}
+
 static zone_t *zone_of_id(cfo_desk_t *desk, const char *id, const char *name)
 {
     apr_pool_t *p = desk->keeper->pool;
@@ -187,8 +193,10 @@ static zone_t *zone_of_id(cfo_desk_t *desk, const char *id, const char *name)
     zone->id = apr_pstrdup(p, id);
     zone->name = name ? apr_pstrdup(p, name) : NULL;
     zone->waiting = apr_array_make(p, 4, sizeof(cfo_task_t *));
-    if (apr_pool_create_unmanaged_ex(&zone->p, cfo_memory_abort(), NULL) !=
+    if (apr_pool_create_unmanaged_ex(&zone->p, cfo_memory_abort(), NULL) ==
         APR_SUCCESS)
+        apr_pool_cleanup_register(p, zone->p, destroy, apr_pool_cleanup_null);
+    else
         apr_pool_create(&zone->p, p);
     apr_hash_set(desk->zones, zone->id, APR_HASH_KEY_STRING, zone);
     return zone;
