@@ -54,7 +54,7 @@ typedef struct cfo_server_conf_t {
     int own_name;            /* ServerName is written here; never inherited */
     const apr_array_header_t *hostnames; /* CFOriginHostnames, not inherited */
     const char *hostnames_where;
-    apr_array_header_t *certs; /* cfo_ssl_line_t, never inherited */
+    apr_array_header_t *certs; /* cfo_ssl_line_t or NULL, never inherited */
     apr_array_header_t *keys;
     const char *token_file;
     const char *zone_id;

@@ -52,11 +52,13 @@ typedef struct cfo_vhost_t {
     int enabled_here;        /* … and written in this very vhost */
     int tls;                 /* SSLEngine on in words, own or inherited */
     const char *server_name; /* as written, NULL when it has none of its own */
-    const apr_array_header_t *aliases;   /* const char *, as written */
+    const apr_array_header_t *aliases;   /* const char *, as written; NULL:
+                                          * none */
     const apr_array_header_t *hostnames; /* CFOriginHostnames, NULL if none */
     const char *hostnames_where; /* file:line of that line, or NULL */
     int has_ssl_lines;       /* SSLCertificateFile is written in it */
-    const apr_array_header_t *targets;   /* cfo_target_t, managed ones only */
+    const apr_array_header_t *targets;   /* cfo_target_t, managed ones only,
+                                          * or NULL */
     int foreign;             /* its certificate lines name a pair of another
                               * CA: mod_ssl keeps it, nothing is asked for */
     int taken;               /* another module (mod_md) serves it */
@@ -92,7 +94,7 @@ typedef struct cfo_wanted_t {
                                           * in order of appearance */
     cfo_settings_t settings;             /* request_types has just this bit */
     int account;                         /* index into plan->accounts */
-    const apr_array_header_t *targets;   /* cfo_target_t, may be empty */
+    const apr_array_header_t *targets;   /* cfo_target_t, or NULL: none */
     const apr_array_header_t *vhosts;    /* int: indexes into the facts */
 } cfo_wanted_t;
 

@@ -12,6 +12,7 @@
 #ifndef CFORIGIN_RETAINED_H
 #define CFORIGIN_RETAINED_H
 
+#include "cforigin_known.h"
 #include "cforigin_round_wire.h"
 
 #include <httpd.h>
@@ -43,11 +44,7 @@ typedef struct cfo_retained_t {
     apr_pool_t *attempts_pool;
     struct apr_hash_t *attempts;
 
-    /* Checked pairs: cert_path -> cfo_known_t *, made anew when they change. */
-    apr_pool_t *known_pool;
-    struct apr_hash_t *known;
-    apr_pool_t *known_before;    /* what entries of this generation point
-                                  * into though it was replaced; or NULL */
+    cfo_known_t known;           /* checked pairs */
 
     /* Labels of vhosts that another module serves. */
     apr_pool_t *taken_pool;
@@ -104,14 +101,5 @@ const cfo_kept_notices_t *cfo_retained_notices(const cfo_retained_t *r,
 /** Replace the labels of taken vhosts (const char *). Copied. */
 void cfo_retained_put_taken(cfo_retained_t *r,
                             const apr_array_header_t *labels);
-
-/** Note an entry whose pair is good; entries is an array of
- * const cfo_entry_t *. */
-void cfo_retained_know(apr_array_header_t *entries, const cfo_entry_t *entry);
-
-/** A pass is over: what is known are the pairs of these entries, copied, and
- * no others. When that is what was known before, nothing is done. */
-void cfo_retained_end_known(cfo_retained_t *r,
-                            const apr_array_header_t *entries);
 
 #endif

@@ -19,16 +19,18 @@ typedef struct cfo_standing_t {
     const char *key;         /* "folder/request_type" */
     const char *folder;      /* where in the store: the plan's, or the one
                               * whose target this is */
-    apr_pool_t *pool;        /* of entry and what hangs on it: the
-                              * generation's after the first look, one of
-                              * its own after each further one */
+    apr_pool_t *pool;        /* of entry and what hangs on it, if it is not
+                              * known: the generation's at the first look,
+                              * one of its own at each further one, or NULL */
     const cfo_entry_t *entry;
     int current;             /* what `current` named at that look */
     const cfo_entry_t *other; /* the pair of the request type that is not
                                * wanted any more, while ours is missing */
     cfo_decision_t decision;
-    cfo_attempt_t attempt;   /* its texts live in attempt_pool */
-    apr_pool_t *attempt_pool;
+    int forced;              /* the marker was there at that look */
+    const cfo_target_t *adoptable; /* holds a pair that the store lacks */
+    const cfo_attempt_t *attempt;  /* never NULL once it was looked at */
+    apr_pool_t *attempt_pool;      /* it lives there; NULL: no failure */
     int failures;            /* the count that a failure now adds to */
     apr_time_t due_at;       /* when to try; only while action is not keep */
     int repair;              /* valid, but its files differ from it */
@@ -56,6 +58,8 @@ typedef struct cfo_generation_t {
     apr_array_header_t *servers;   /* server_rec *, alongside */
     cfo_plan_t *plan;
     cfo_standing_t *standings;     /* plan->wanted->nelts of them */
+    cfo_entry_t nothing;           /* of all whose place in the store is
+                                    * empty */
     cfo_account_state_t *accounts; /* plan->accounts->nelts of them */
     apr_hash_t *targets;           /* the store by target; when needed */
     apr_hash_t *packed;            /* packs.c's: folders by name */

@@ -79,26 +79,20 @@ typedef struct cfo_entry_t {
     int fell_back;         /* `current` was unusable, an older one is live */
     const char *cert_path; /* …/3/cert.pem; NULL without a usable pair */
     const char *key_path;
-    const char *dir;       /* cfo_store_dir of where it was found */
+    apr_time_t installed;  /* meta.json's, 0: unknown */
     cfo_stamp_t stamp;
-    const cfo_meta_t *meta; /* NULL when it is missing or unreadable */
+    const cfo_meta_t *meta; /* NULL when it is missing or unreadable, and of
+                             * a pair that was known */
     const char *fault;     /* what is damaged or unreadable, for a log line */
 } cfo_entry_t;
-
-/** Remembers checked pairs over passes and generations, by cert_path.
- * apr_hash_t of const cfo_known_t *, owned by the caller; NULL: none. */
-typedef struct cfo_known_t {
-    cfo_stamp_t stamp;
-    const cfo_cert_facts_t *facts;
-    const cfo_meta_t *meta;
-} cfo_known_t;
 
 /**
  * Look at one wanted certificate: resolve `current` once, open the pair of
  * that generation, check that it loads and matches; on damage try the older
  * generations, newest first.
- * @param known pairs that were checked before, or NULL; a pair whose stamp is
- *        unchanged is not opened again (stat only)
+ * @param known pairs that were checked before: cert_path -> const cfo_entry_t
+ *        *, or NULL. One whose stamp is unchanged is not opened again (stat
+ *        only), and the entry points into what is remembered
  * @return never NULL
  */
 cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,

@@ -112,8 +112,10 @@ static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
 static void fail_unsettled(cfo_generation_t *gen, const char *why)
 {
     apr_time_t now = apr_time_now();
+    apr_pool_t *ptemp;
     int i;
 
+    apr_pool_create(&ptemp, gen->pool);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         cfo_standing_t *st = &gen->standings[i];
         cfo_attempt_t attempt;
@@ -123,11 +125,12 @@ static void fail_unsettled(cfo_generation_t *gen, const char *why)
         st->trying = 0;
         attempt.failures = st->failures + 1;
         attempt.last_try = now;
-        attempt.last_error = cfo_result_make(st->pool, CFO_LOCAL, "%s", why);
+        attempt.last_error = cfo_result_make(ptemp, CFO_LOCAL, "%s", why);
         attempt.next_try = cfo_schedule_next_try(
             &attempt.last_error, attempt.failures, now, st->key);
         cfo_standing_failed(gen, st, &attempt);
     }
+    apr_pool_destroy(ptemp);
 }
 
 static void start_round(cfo_generation_t *gen, int serving, apr_time_t now)

@@ -38,18 +38,19 @@ void *cfo_directives_create(apr_pool_t *p, server_rec *s)
     conf->enabled = -1;
     conf->ssl_engine = -1;
     conf->renew_manual = -1;
-    conf->certs = apr_array_make(p, 1, sizeof(cfo_ssl_line_t));
-    conf->keys = apr_array_make(p, 1, sizeof(cfo_ssl_line_t));
     if (!s->is_virtual)
         conf->global = global_defaults(p);
     return conf;
 }
 
+/* A virtual host's own is merged once and asked for by nobody before, so it
+ * is filled up in place: there may be thousands. */
 void *cfo_directives_merge(apr_pool_t *p, void *basev, void *addv)
 {
     const cfo_server_conf_t *base = basev;
-    cfo_server_conf_t *conf = apr_pmemdup(p, addv, sizeof(*conf));
+    cfo_server_conf_t *conf = addv;
 
+    (void)p;
 #define INHERIT(field, unset)                                                 \
     do {                                                                      \
         if (conf->field == (unset))                                           \

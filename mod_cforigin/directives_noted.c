@@ -35,12 +35,15 @@ const char *cfo_note_server_name(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-static void note_line(cmd_parms *cmd, apr_array_header_t *lines,
+static void note_line(cmd_parms *cmd, apr_array_header_t **lines,
                       const char *arg, int renamed)
 {
-    cfo_ssl_line_t *line = apr_array_push(lines);
     const char *path = ap_server_root_relative(cmd->pool, arg);
+    cfo_ssl_line_t *line;
 
+    if (*lines == NULL)
+        *lines = apr_array_make(cmd->pool, 1, sizeof(cfo_ssl_line_t));
+    line = apr_array_push(*lines);
     line->path = path ? path : arg;
     line->where = cfo_where(cmd->pool, cmd->directive);
     line->renamed = renamed;
@@ -52,7 +55,7 @@ const char *cfo_note_cert(cmd_parms *cmd, void *dir, const char *arg)
 
     (void)dir;
     if (err == NULL)
-        note_line(cmd, cfo_directives_of(cmd->server)->certs, arg, 0);
+        note_line(cmd, &cfo_directives_of(cmd->server)->certs, arg, 0);
     return err;
 }
 
@@ -62,7 +65,7 @@ const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *arg)
 
     (void)dir;
     if (err == NULL)
-        note_line(cmd, cfo_directives_of(cmd->server)->keys, arg, 0);
+        note_line(cmd, &cfo_directives_of(cmd->server)->keys, arg, 0);
     return err;
 }
 
@@ -71,7 +74,7 @@ const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *arg)
 const char *cfo_take_cert(cmd_parms *cmd, void *dir, const char *arg)
 {
     (void)dir;
-    note_line(cmd, cfo_directives_of(cmd->server)->certs, arg, 1);
+    note_line(cmd, &cfo_directives_of(cmd->server)->certs, arg, 1);
     ((ap_directive_t *)cmd->directive)->directive = "SSLCertificateFile";
     return NULL;
 }
@@ -79,7 +82,7 @@ const char *cfo_take_cert(cmd_parms *cmd, void *dir, const char *arg)
 const char *cfo_take_key(cmd_parms *cmd, void *dir, const char *arg)
 {
     (void)dir;
-    note_line(cmd, cfo_directives_of(cmd->server)->keys, arg, 1);
+    note_line(cmd, &cfo_directives_of(cmd->server)->keys, arg, 1);
     ((ap_directive_t *)cmd->directive)->directive = "SSLCertificateKeyFile";
     return NULL;
 }

@@ -82,12 +82,12 @@ static void dump_next(const cfo_generation_t *gen, const cfo_standing_t *st,
             apr_psprintf(p, "%s, not before %s", text, cfo_time_word(p, at));
     }
     line(out, "next start", text);
-    if (st->attempt.failures > 0)
+    if (st->attempt->failures > 0)
         line(out, "last error",
              apr_psprintf(p, "%s, after %d failed %s",
-                          cfo_result_sentence(p, &st->attempt.last_error),
-                          st->attempt.failures,
-                          st->attempt.failures == 1 ? "try" : "tries"));
+                          cfo_result_sentence(p, &st->attempt->last_error),
+                          st->attempt->failures,
+                          st->attempt->failures == 1 ? "try" : "tries"));
 }
 
 static void dump_certificate(const cfo_generation_t *gen,

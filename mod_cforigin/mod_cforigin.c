@@ -79,6 +79,7 @@ static cfo_generation_t *generation_make(apr_pool_t *pconf, server_rec *base)
     gen->pool = pconf;
     gen->base = base;
     gen->retained = cfo_retained_get(base->process);
+    cfo_known_begin(&gen->retained->known);
     gen->global = cfo_directives_of(base)->global;
     gen->tree_hash = tree_hash;
     gen->looker = looker;
@@ -91,9 +92,9 @@ static cfo_generation_t *generation_make(apr_pool_t *pconf, server_rec *base)
                                    &gen->servers);
     gen->plan = cfo_plan_make(
         pconf, gen->vhosts, gen->global->shared,
-        gen->global->pack
-            ? cfo_packs_stored(pconf, gen->global->store, gen->retained->known)
-            : NULL);
+        gen->global->pack ? cfo_packs_stored(pconf, gen->global->store,
+                                             gen->retained->known.pairs)
+                          : NULL);
     n = (apr_size_t)gen->vhosts->nelts;
     gen->hook_called = apr_pcalloc(pconf, n);
     gen->on_fallback = apr_pcalloc(pconf, n);

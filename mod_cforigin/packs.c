@@ -25,7 +25,8 @@ static void add_names(apr_pool_t *p, const char *store, cfo_pack_t *pack,
         apr_array_cat(hostnames, entry->stored.facts->hostnames);
         return;
     }
-    pending = cfo_store_pending(p, entry->dir);
+    pending =
+        cfo_store_pending(p, cfo_store_dir(p, store, pack->folder, type));
     if (pending == NULL)
         return;
     apr_array_cat(hostnames, pending->intent.hostnames);
@@ -65,8 +66,9 @@ apr_array_header_t *cfo_packs_stored(apr_pool_t *p, const char *store,
 static const cfo_entry_t *pair_of(cfo_generation_t *gen, const char *folder,
                                   const char *name, cfo_request_type_t type)
 {
-    const cfo_entry_t *entry = cfo_store_look(
-        gen->pool, gen->global->store, folder, type, gen->retained->known);
+    const cfo_entry_t *entry =
+        cfo_store_look(gen->pool, gen->global->store, folder, type,
+                       gen->retained->known.pairs);
     apr_array_header_t *names;
 
     if (entry->cert_path == NULL)
@@ -82,8 +84,8 @@ static const cfo_entry_t *pair_of(cfo_generation_t *gen, const char *folder,
 /* A name to the folder of the pack that has it; made when it is needed. */
 static void index_packs(cfo_generation_t *gen)
 {
-    apr_array_header_t *packs =
-        cfo_packs_stored(gen->pool, gen->global->store, gen->retained->known);
+    apr_array_header_t *packs = cfo_packs_stored(gen->pool, gen->global->store,
+                                                 gen->retained->known.pairs);
     int i, n;
 
     gen->packed = apr_hash_make(gen->pool);

@@ -42,27 +42,56 @@ static const char *folder_by_target(cfo_generation_t *gen,
     return folder;
 }
 
-static cfo_entry_t *look_in_store(cfo_generation_t *gen, cfo_standing_t *st)
+/* What a look found has to outlive it. A good pair is kept with all that is
+ * known, and most of what is not good is not there at all: only the rest takes
+ * memory, which goes with the next look. */
+static const cfo_entry_t *hold(cfo_generation_t *gen, cfo_standing_t *st,
+                               const cfo_entry_t *entry)
+{
+    const cfo_entry_t *kept = cfo_known_keep(&gen->retained->known, entry);
+
+    if (kept)
+        return kept;
+    if (entry->stored.state == CFO_STORED_NONE && entry->fault == NULL &&
+        !entry->stored.forced)
+        return &gen->nothing;
+    if (st->pool == NULL) {
+        apr_pool_create(&st->pool, gen->pool);
+        apr_pool_tag(st->pool, "cforigin_standing");
+    }
+    return cfo_known_copy(st->pool, entry);
+}
+
+static const cfo_entry_t *look_at(cfo_generation_t *gen, cfo_standing_t *st,
+                                  cfo_request_type_t type, apr_pool_t *ptemp)
+{
+    const cfo_entry_t *entry =
+        cfo_store_look(ptemp, gen->global->store, st->folder, type,
+                       gen->retained->known.pairs);
+
+    st->forced = entry->stored.forced;
+    return hold(gen, st, entry);
+}
+
+static const cfo_entry_t *look_in_store(cfo_generation_t *gen,
+                                        cfo_standing_t *st, apr_pool_t *ptemp)
 {
     const cfo_wanted_t *wanted = st->wanted;
     const char *folder;
-    cfo_entry_t *entry =
-        cfo_store_look(st->pool, gen->global->store, st->folder,
-                       wanted->request_type, gen->retained->known);
+    const cfo_entry_t *entry = look_at(gen, st, wanted->request_type, ptemp);
 
     if (entry->stored.state != CFO_STORED_NONE)
         return entry;
-    folder = folder_by_target(gen, wanted, st->pool);
+    folder = folder_by_target(gen, wanted, ptemp);
     if (folder == NULL || !strcmp(folder, st->folder))
         return entry;
     st->folder = folder;
-    return cfo_store_look(st->pool, gen->global->store, folder,
-                          wanted->request_type, gen->retained->known);
+    return look_at(gen, st, wanted->request_type, ptemp);
 }
 
 /* Nothing of this type: perhaps the other type was wanted until now. */
 static const cfo_entry_t *look_for_other(cfo_generation_t *gen,
-                                         cfo_standing_t *st)
+                                         cfo_standing_t *st, apr_pool_t *ptemp)
 {
     cfo_request_type_t other = st->wanted->request_type == CFO_ORIGIN_ECC
                                    ? CFO_ORIGIN_RSA
@@ -71,14 +100,14 @@ static const cfo_entry_t *look_for_other(cfo_generation_t *gen,
 
     if (cfo_plan_find(gen->plan, st->wanted->name, other))
         return NULL;
-    entry = cfo_store_look(st->pool, gen->global->store, st->folder, other,
-                           gen->retained->known);
+    entry = look_at(gen, st, other, ptemp);
     return entry->cert_path ? entry : NULL;
 }
 
 /* The target that holds an Origin CA pair which the store lacks, or NULL. */
 static const cfo_target_t *adoptable(cfo_generation_t *gen,
-                                     const cfo_standing_t *st)
+                                     const cfo_standing_t *st,
+                                     apr_pool_t *ptemp)
 {
     const cfo_cert_facts_t *stored = st->entry->stored.facts;
     int i;
@@ -97,8 +126,7 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
         if (stored && (!strcmp(stored->sha256, look->facts->sha256) ||
                        stored->not_before >= look->facts->not_before))
             continue;
-        if (cfo_target_pair_matches(target->certificate, target->key,
-                                    st->pool))
+        if (cfo_target_pair_matches(target->certificate, target->key, ptemp))
             return target;
     }
     return NULL;
@@ -108,18 +136,18 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
  * crash. Told apart from a target that holds something newer: that is
  * adopted. */
 static int differs(cfo_generation_t *gen, const cfo_standing_t *st,
-                   const cfo_target_t *target)
+                   const cfo_target_t *target, apr_pool_t *ptemp)
 {
     const cfo_target_look_t *look =
         cfo_target_look(gen->looker, target->certificate);
 
     return look->class != CFO_TARGET_ORIGIN ||
            strcmp(look->facts->sha256, st->entry->stored.facts->sha256) ||
-           !cfo_target_pair_matches(target->certificate, target->key,
-                                    st->pool);
+           !cfo_target_pair_matches(target->certificate, target->key, ptemp);
 }
 
-static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st)
+static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st,
+                        apr_pool_t *ptemp)
 {
     int i;
 
@@ -127,37 +155,45 @@ static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st)
         return 0;
     for (i = 0; st->wanted->targets && i < st->wanted->targets->nelts; i++) {
         if (differs(gen, st,
-                    &APR_ARRAY_IDX(st->wanted->targets, i, cfo_target_t)))
+                    &APR_ARRAY_IDX(st->wanted->targets, i, cfo_target_t),
+                    ptemp))
             return 1;
     }
     return 0;
 }
 
+/* With its texts, in a pool of its own: few certificates ever have one. */
 static void remember_attempt(cfo_standing_t *st, cfo_generation_t *gen,
                              const cfo_attempt_t *attempt)
 {
-    const cfo_result_t *error = &attempt->last_error;
-    apr_pool_t *pool = NULL;
+    static const cfo_attempt_t none;
+    apr_pool_t *old = st->attempt_pool;
+    cfo_attempt_t *copy;
 
-    st->attempt = *attempt;
-    if (error->message || error->ray) {
-        apr_pool_create(&pool, gen->pool);
-        st->attempt.last_error.message = apr_pstrdup(pool, error->message);
-        st->attempt.last_error.ray = apr_pstrdup(pool, error->ray);
+    st->attempt = &none;
+    st->attempt_pool = NULL;
+    if (attempt && attempt->failures > 0) {
+        apr_pool_create(&st->attempt_pool, gen->pool);
+        copy = apr_pmemdup(st->attempt_pool, attempt, sizeof(*copy));
+        copy->last_error.message =
+            apr_pstrdup(st->attempt_pool, attempt->last_error.message);
+        copy->last_error.ray =
+            apr_pstrdup(st->attempt_pool, attempt->last_error.ray);
+        st->attempt = copy;
     }
-    if (st->attempt_pool)
-        apr_pool_destroy(st->attempt_pool);
-    st->attempt_pool = pool;
+    if (old)
+        apr_pool_destroy(old);
 }
 
 /* The store's memory of failed tries, or the parent's own where the store
  * could not be written: whichever is newer. */
-static void look_at_attempt(cfo_generation_t *gen, cfo_standing_t *st)
+static void look_at_attempt(cfo_generation_t *gen, cfo_standing_t *st,
+                            apr_pool_t *ptemp)
 {
     const cfo_attempt_t *kept = cfo_retained_attempt(gen->retained, st->key);
     cfo_attempt_t stored = cfo_store_attempt(
-        st->pool, cfo_store_dir(st->pool, gen->global->store, st->folder,
-                                st->wanted->request_type));
+        ptemp, cfo_store_dir(ptemp, gen->global->store, st->folder,
+                             st->wanted->request_type));
 
     if (kept && kept->last_try > stored.last_try)
         stored = *kept;
@@ -176,64 +212,63 @@ static void report_fault(const cfo_generation_t *gen, const cfo_standing_t *st,
                  st->wanted->name, fault);
 }
 
-static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
-                 apr_time_t now)
+static cfo_decision_t decide(cfo_generation_t *gen, cfo_standing_t *st,
+                             apr_time_t now, apr_pool_t *ptemp)
 {
-    static const cfo_attempt_t none;
-    apr_pool_t *old = st->pool;
-    const char *old_fault = old ? st->entry->fault : NULL;
-    cfo_action_t before = st->decision.action;
-    apr_pool_t *ptemp;
-    cfo_entry_t *entry;
+    cfo_stored_t stored = st->entry->stored;
 
-    /* A pool takes 8 KiB: too much for each of thousands of certificates,
-     * most of which are looked at once. */
-    st->pool = gen->pool;
-    if (old) {
-        apr_pool_create(&st->pool, gen->pool);
-        apr_pool_tag(st->pool, "cforigin_standing");
-    }
-    apr_pool_create(&ptemp, gen->pool);
-    entry = look_in_store(gen, st);
-    st->entry = entry;
-    st->current = entry->generation;
-    if (entry->stored.state != CFO_STORED_PAIR || entry->fell_back)
+    st->adoptable = adoptable(gen, st, ptemp);
+    stored.forced = st->forced;
+    stored.other_type = st->other != NULL;
+    stored.adoptable = st->adoptable != NULL;
+    return cfo_decide(st->wanted, &stored, gen->host,
+                      cfo_clock_trusted(gen, now), ptemp);
+}
+
+static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
+                 apr_time_t now, apr_pool_t *ptemp)
+{
+    apr_pool_t *old = st->pool;
+    const char *old_fault = st->entry ? st->entry->fault : NULL;
+    cfo_action_t before = st->decision.action;
+
+    /* A pool takes 8 KiB: too much for each of thousands that are looked at
+     * for the first time. */
+    st->pool = st->entry ? NULL : gen->pool;
+    st->entry = look_in_store(gen, st, ptemp);
+    st->current = st->entry->generation;
+    if (st->entry->stored.state != CFO_STORED_PAIR || st->entry->fell_back)
         st->current = cfo_store_current(
             ptemp, cfo_store_dir(ptemp, gen->global->store, st->folder,
                                  st->wanted->request_type));
     report_fault(gen, st, old_fault);
     st->other = NULL;
-    if (entry->stored.state == CFO_STORED_NONE)
-        st->other = look_for_other(gen, st);
-    entry->stored.other_type = st->other != NULL;
-    entry->stored.adoptable = adoptable(gen, st) != NULL;
-    st->decision = cfo_decide(st->wanted, &entry->stored, gen->host,
-                              cfo_clock_trusted(gen, now), ptemp);
-    apr_pool_destroy(ptemp);
+    if (st->entry->stored.state == CFO_STORED_NONE)
+        st->other = look_for_other(gen, st, ptemp);
+    st->decision = decide(gen, st, now, ptemp);
     if (old && old != gen->pool)
         apr_pool_destroy(old);
     if (st->decision.action == CFO_KEEP) {
-        remember_attempt(st, gen, &none);
+        remember_attempt(st, gen, NULL);
         st->failures = 0;
         st->due_at = 0;
         return;
     }
     if (cause == CFO_CAUSE_TICK && before != CFO_KEEP && st->due_at != 0)
         return; /* it was due before: its time stands */
-    look_at_attempt(gen, st);
-    st->failures = cfo_schedule_failures(&st->attempt, cause);
-    st->due_at = cfo_schedule_due(&st->attempt, cause, 0, now);
+    look_at_attempt(gen, st, ptemp);
+    st->failures = cfo_schedule_failures(st->attempt, cause);
+    st->due_at = cfo_schedule_due(st->attempt, cause, 0, now);
 }
 
 /* For LogLevel cforigin:debug: what was decided, and from what. */
-static void explain(const cfo_generation_t *gen, const cfo_standing_t *st)
+static void explain(const cfo_generation_t *gen, const cfo_standing_t *st,
+                    apr_pool_t *ptemp)
 {
     const cfo_cert_facts_t *facts = st->entry->stored.facts;
-    apr_pool_t *ptemp;
 
     if (!APLOG_IS_LEVEL(gen->base, APLOG_DEBUG) || gen->cold_pass == 1)
         return;
-    apr_pool_create(&ptemp, gen->pool);
     ap_log_error(
         APLOG_MARK, APLOG_DEBUG, 0, gen->base,
         "%s (%s): %s because %s; %s%s, renewal from %s; %d failures, next "
@@ -247,16 +282,19 @@ static void explain(const cfo_generation_t *gen, const cfo_standing_t *st)
         facts ? cfo_time_word(ptemp, facts->not_after) : "",
         st->decision.renew_at ? cfo_time_word(ptemp, st->decision.renew_at)
                               : "no known time",
-        st->attempt.failures,
+        st->attempt->failures,
         st->due_at ? cfo_time_word(ptemp, st->due_at) : "not planned");
-    apr_pool_destroy(ptemp);
 }
 
 void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
                        cfo_cause_t cause, apr_time_t now)
 {
-    look(gen, st, cause, now);
-    explain(gen, st);
+    apr_pool_t *ptemp;
+
+    apr_pool_create(&ptemp, gen->pool);
+    look(gen, st, cause, now, ptemp);
+    explain(gen, st, ptemp);
+    apr_pool_destroy(ptemp);
 }
 
 /* --- all of them --- */
@@ -288,22 +326,21 @@ static void prepare(cfo_generation_t *gen)
 void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
                            apr_time_t now)
 {
-    apr_array_header_t *known = apr_array_make(
-        gen->pool, gen->plan->wanted->nelts, sizeof(const cfo_entry_t *));
+    apr_pool_t *ptemp;
     int i;
 
     if (gen->standings == NULL)
         prepare(gen);
+    apr_pool_create(&ptemp, gen->pool);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         cfo_standing_t *st = &gen->standings[i];
 
         cfo_standing_look(gen, st, cause, now);
-        st->repair = needs_repair(gen, st);
-        cfo_retained_know(known, st->entry);
-        if (st->other)
-            cfo_retained_know(known, st->other);
+        st->repair = needs_repair(gen, st, ptemp);
+        apr_pool_clear(ptemp);
     }
-    cfo_retained_end_known(gen->retained, known);
+    apr_pool_destroy(ptemp);
+    cfo_known_end(&gen->retained->known);
 }
 
 /* --- what is asked of it --- */
@@ -351,48 +388,30 @@ static int serve_pair(cfo_generation_t *gen, cfo_standing_t *st,
                       const char *cert, const char *key,
                       const cfo_cert_facts_t *facts)
 {
-    cfo_cert_facts_t *served;
-    int i;
-    apr_array_header_t *hostnames;
-
     if (st->served_cert && !strcmp(st->served_cert, cert))
         return 1;
-    if (st->pool == gen->pool) { /* nothing of it goes before this does */
-        st->served = facts;
-        st->served_cert = cert;
-        st->served_key = key;
-        return 1;
+    if (st->pool && st->pool != gen->pool) {
+        facts = cfo_known_copy_facts(gen->pool, facts);
+        cert = apr_pstrdup(gen->pool, cert);
+        key = apr_pstrdup(gen->pool, key);
     }
-    served = apr_pmemdup(gen->pool, facts, sizeof(*facts));
-    hostnames = apr_array_make(gen->pool, facts->hostnames->nelts,
-                               sizeof(const char *));
-    for (i = 0; i < facts->hostnames->nelts; i++)
-        APR_ARRAY_PUSH(hostnames, const char *) = apr_pstrdup(
-            gen->pool, APR_ARRAY_IDX(facts->hostnames, i, const char *));
-    served->hostnames = hostnames;
-    served->serial = apr_pstrdup(gen->pool, facts->serial);
-    served->sha256 = apr_pstrdup(gen->pool, facts->sha256);
-    served->spki_sha256 = apr_pstrdup(gen->pool, facts->spki_sha256);
-    served->key = apr_pstrdup(gen->pool, facts->key);
-    served->issuer = apr_pstrdup(gen->pool, facts->issuer);
-    st->served = served;
-    st->served_cert = apr_pstrdup(gen->pool, cert);
-    st->served_key = apr_pstrdup(gen->pool, key);
+    st->served = facts;
+    st->served_cert = cert;
+    st->served_key = key;
     return 1;
 }
 
 int cfo_standing_serve(cfo_generation_t *gen, cfo_standing_t *st,
                        const char **cert, const char **key)
 {
-    const cfo_target_t *target;
+    const cfo_target_t *target = st->adoptable;
     int found = 0;
 
     st->asked = 1;
     if (st->entry->cert_path)
         found = serve_pair(gen, st, st->entry->cert_path, st->entry->key_path,
                            st->entry->stored.facts);
-    else if (st->entry->stored.adoptable &&
-             (target = adoptable(gen, st)) != NULL)
+    else if (target)
         found = serve_pair(
             gen, st, target->certificate, target->key,
             cfo_target_look(gen->looker, target->certificate)->facts);

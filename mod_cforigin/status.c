@@ -7,9 +7,8 @@
 
 /* What a generation knows from its start on; workers inherit it. */
 static struct {
-    const apr_array_header_t **vhosts; /* of each certificate: labels */
-    apr_array_header_t *foreign;       /* cfo_status_cert_t */
-    apr_array_header_t *secrets;       /* paths: const char * */
+    apr_array_header_t *foreign; /* cfo_status_cert_t */
+    apr_array_header_t *secrets; /* paths: const char * */
 } known;
 
 /* --- the parent writes --- */
@@ -63,12 +62,16 @@ static void fill_live(const cfo_generation_t *gen, const cfo_standing_t *st,
         live->has_pair = 1;
         live->not_before = facts->not_before;
         live->not_after = facts->not_after;
+        live->is_served =
+            st->served && !strcmp(facts->sha256, st->served->sha256);
+    }
+    if (live->has_pair && !live->is_served) {
         text(live->serial, sizeof(live->serial), facts->serial);
         text(live->sha256, sizeof(live->sha256), facts->sha256);
         text(live->key, sizeof(live->key), facts->key);
         text(live->issuer, sizeof(live->issuer), facts->issuer);
     }
-    fill_error(&st->attempt, live, p);
+    fill_error(st->attempt, live, p);
 }
 
 static const char *reload_reason(const cfo_generation_t *gen)
@@ -126,21 +129,6 @@ void cfo_status_publish(const cfo_generation_t *gen)
 }
 
 /* --- what a generation knows --- */
-
-static const apr_array_header_t *labels_of(const cfo_generation_t *gen,
-                                           const apr_array_header_t *indexes)
-{
-    apr_array_header_t *labels =
-        apr_array_make(gen->pool, indexes->nelts, sizeof(const char *));
-    int i;
-
-    for (i = 0; i < indexes->nelts; i++)
-        APR_ARRAY_PUSH(labels, const char *) =
-            APR_ARRAY_IDX(gen->vhosts, APR_ARRAY_IDX(indexes, i, int),
-                          cfo_vhost_t)
-                .label;
-    return labels;
-}
 
 /* A vhost whose files hold another CA's certificate: what its file says. */
 static void learn_foreign(const cfo_generation_t *gen, int index)
@@ -204,13 +192,8 @@ static void learn_secrets(const cfo_generation_t *gen)
 
 static void learn(const cfo_generation_t *gen)
 {
-    int i, n = gen->plan->wanted->nelts;
+    int i;
 
-    known.vhosts =
-        apr_palloc(gen->pool, sizeof(*known.vhosts) * (apr_size_t)(n + 1));
-    for (i = 0; i < n; i++)
-        known.vhosts[i] = labels_of(
-            gen, APR_ARRAY_IDX(gen->plan->wanted, i, cfo_wanted_t *)->vhosts);
     known.foreign = apr_array_make(gen->pool, 4, sizeof(cfo_status_cert_t));
     for (i = 0; i < gen->vhosts->nelts; i++) {
         if (APR_ARRAY_IDX(gen->plan->assignments, i, cfo_assignment_t).state ==
@@ -258,7 +241,7 @@ static void show_served(const cfo_generation_t *gen, const cfo_standing_t *st,
     cert->not_before = st->served->not_before;
     cert->not_after = st->served->not_after;
     cert->generation = generation_of(gen, st->served_cert);
-    if (!live->has_pair || !strcmp(live->sha256, st->served->sha256))
+    if (!live->has_pair || live->is_served)
         return;
     cert->installed_generation = live->generation;
     cert->installed_not_after = live->not_after;
@@ -298,6 +281,22 @@ static void show_error(const cfo_live_t *live, cfo_status_cert_t *cert,
         cert->last_error.ray = apr_pstrdup(p, live->ray);
 }
 
+static const apr_array_header_t *labels_of(const cfo_generation_t *gen,
+                                           const apr_array_header_t *indexes,
+                                           apr_pool_t *p)
+{
+    apr_array_header_t *labels =
+        apr_array_make(p, indexes->nelts, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < indexes->nelts; i++)
+        APR_ARRAY_PUSH(labels, const char *) =
+            APR_ARRAY_IDX(gen->vhosts, APR_ARRAY_IDX(indexes, i, int),
+                          cfo_vhost_t)
+                .label;
+    return labels;
+}
+
 static void show_wanted(const cfo_generation_t *gen, int i,
                         cfo_status_cert_t *cert, apr_pool_t *p, apr_time_t now)
 {
@@ -311,7 +310,7 @@ static void show_wanted(const cfo_generation_t *gen, int i,
     cert->name = wanted->name;
     cert->request_type = cfo_request_type_word(wanted->request_type);
     cert->hostnames = wanted->hostnames;
-    cert->vhosts = known.vhosts[i];
+    cert->vhosts = labels_of(gen, wanted->vhosts, p);
     cert->reason = (cfo_reason_t)live.reason;
     cert->renew_at = live.renew_at;
     cert->requested_validity = wanted->settings.validity;

@@ -21,10 +21,10 @@ typedef struct account_cell_t {
     cfo_account_state_t state;
 } account_cell_t;
 
-/* The words of an error are most of a record, and few certificates have one:
- * they lie apart, and a page of them that nobody ever touched takes no memory.
- * (Merely reading such a page would make it.) */
-#define WORDS_AT offsetof(cfo_live_t, ray)
+/* The words are most of a record, and few certificates have any: they lie
+ * apart, and a page of them that nobody ever touched takes no memory. (Merely
+ * reading such a page would make it.) */
+#define WORDS_AT offsetof(cfo_live_t, serial)
 
 typedef struct words_t {
     char text[sizeof(cfo_live_t) - WORDS_AT];
@@ -143,7 +143,7 @@ void cfo_shared_put(int i, const cfo_live_t *live)
     const char *words = (const char *)live + WORDS_AT;
     cell_t *cell = &shared.cells[i];
     words_t *kept = &shared.words[i];
-    int has = live->ray[0] || live->message[0];
+    int has = live->serial[0] || live->ray[0] || live->message[0];
     int same = has == cell->has_words && !memcmp(cell->live, live, WORDS_AT) &&
                (!has || !memcmp(kept->text, words, sizeof(kept->text)));
 

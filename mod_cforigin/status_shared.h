@@ -11,15 +11,17 @@
 /* Of one certificate. Texts are cut to what fits, all of it is plain data. */
 typedef struct cfo_live_t {
     int reason, action;
-    int has_pair; /* the store has one; generation to issuer are its */
+    int has_pair;  /* the store has one: generation to not_after, and serial
+                    * to issuer, are its */
+    int is_served; /* that pair, so its words need not be said again */
     int adopted;
     int trying;
     int generation;
     int failures;
     apr_time_t last_try, next_try;
     apr_time_t not_before, not_after, renew_at;
-    char serial[64], sha256[72], key[24], issuer[256];
     int kind, code, http, retry_after;
+    char serial[64], sha256[72], key[24], issuer[256];
     char ray[64], message[1024];
 } cfo_live_t;
 

@@ -171,10 +171,11 @@ static void give(const offer_t *offer, apr_pool_t *p,
                  apr_array_header_t *certs, apr_array_header_t *keys)
 {
     int inherited = certs->nelts;
+    int most = offer->n > inherited + 1 ? offer->n : inherited + 1;
     int i;
 
-    *certs = *apr_array_make(p, inherited + 2, sizeof(const char *));
-    *keys = *apr_array_make(p, inherited + 2, sizeof(const char *));
+    *certs = *apr_array_make(p, most, sizeof(const char *));
+    *keys = *apr_array_make(p, most, sizeof(const char *));
     for (i = 0; i < offer->n || (offer->n && i <= inherited); i++) {
         APR_ARRAY_PUSH(certs, const char *) = offer->cert[i % offer->n];
         APR_ARRAY_PUSH(keys, const char *) = offer->key[i % offer->n];
@@ -199,11 +200,17 @@ static int inherits_ours(const cfo_generation_t *gen,
  * yet, but a stand-in, for which mod_ssl would ask after us. */
 static int is_anothers(server_rec *s, apr_pool_t *p)
 {
-    apr_array_header_t *certs = apr_array_make(p, 1, sizeof(const char *));
-    apr_array_header_t *keys = apr_array_make(p, 1, sizeof(const char *));
+    apr_array_header_t *certs, *keys;
+    apr_pool_t *ptemp;
+    int found;
 
-    ap_ssl_add_fallback_cert_files(s, p, certs, keys);
-    return certs->nelts > 0;
+    apr_pool_create(&ptemp, p);
+    certs = apr_array_make(ptemp, 1, sizeof(const char *));
+    keys = apr_array_make(ptemp, 1, sizeof(const char *));
+    ap_ssl_add_fallback_cert_files(s, ptemp, certs, keys);
+    found = certs->nelts > 0;
+    apr_pool_destroy(ptemp);
+    return found;
 }
 
 int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,

@@ -27,11 +27,16 @@ static const char *where_of(apr_pool_t *p, const server_rec *s,
 
 static apr_array_header_t *aliases_of(apr_pool_t *p, const server_rec *s)
 {
-    apr_array_header_t *aliases = apr_array_make(p, 4, sizeof(const char *));
+    int plain = s->names ? s->names->nelts : 0;
+    int wild = s->wild_names ? s->wild_names->nelts : 0;
+    apr_array_header_t *aliases;
 
-    if (s->names)
+    if (plain + wild == 0)
+        return NULL;
+    aliases = apr_array_make(p, plain + wild, sizeof(const char *));
+    if (plain)
         apr_array_cat(aliases, s->names);
-    if (s->wild_names)
+    if (wild)
         apr_array_cat(aliases, s->wild_names);
     return aliases;
 }
@@ -42,10 +47,10 @@ static apr_array_header_t *targets_of(apr_pool_t *p,
                                       const cfo_server_conf_t *conf,
                                       cfo_looker_t *looker)
 {
-    apr_array_header_t *targets = apr_array_make(p, 2, sizeof(cfo_target_t));
+    apr_array_header_t *targets = NULL;
     int i;
 
-    for (i = 0; i < conf->certs->nelts; i++) {
+    for (i = 0; conf->certs && i < conf->certs->nelts; i++) {
         const cfo_ssl_line_t *cert =
             &APR_ARRAY_IDX(conf->certs, i, cfo_ssl_line_t);
         const cfo_target_look_t *look;
@@ -53,10 +58,12 @@ static apr_array_header_t *targets_of(apr_pool_t *p,
 
         if (!cert->renamed)
             continue;
+        if (targets == NULL)
+            targets = apr_array_make(p, 1, sizeof(cfo_target_t));
         target = apr_array_push(targets);
         target->certificate = cert->path;
         target->where = cert->where;
-        target->key = i < conf->keys->nelts
+        target->key = conf->keys && i < conf->keys->nelts
                           ? APR_ARRAY_IDX(conf->keys, i, cfo_ssl_line_t).path
                           : cert->path;
         look = cfo_target_look(looker, cert->path);
@@ -71,7 +78,7 @@ static int is_foreign(const cfo_server_conf_t *conf)
 {
     int i;
 
-    for (i = 0; i < conf->certs->nelts; i++) {
+    for (i = 0; conf->certs && i < conf->certs->nelts; i++) {
         if (!APR_ARRAY_IDX(conf->certs, i, cfo_ssl_line_t).renamed)
             return 1;
     }
@@ -91,7 +98,7 @@ static void facts_of(apr_pool_t *p, server_rec *s, cfo_vhost_t *vhost,
     vhost->enabled_here = conf->enabled_here == 1;
     vhost->tls = conf->ssl_engine == 1;
     vhost->server_name = conf->own_name ? s->server_hostname : NULL;
-    vhost->has_ssl_lines = conf->certs->nelts > 0;
+    vhost->has_ssl_lines = conf->certs != NULL;
     vhost->settings = cfo_directives_settings(conf);
     vhost->hostnames = conf->hostnames;
     vhost->hostnames_where = conf->hostnames_where;

@@ -48,7 +48,7 @@ static int is_expiring(const cfo_standing_t *st, apr_time_t now)
         now < cfo_schedule_warn_at(facts->not_before, facts->not_after,
                                    &st->wanted->settings.warn_window))
         return 0;
-    return st->decision.action == CFO_KEEP || st->attempt.failures > 0;
+    return st->decision.action == CFO_KEEP || st->attempt->failures > 0;
 }
 
 static const char *why(const cfo_standing_t *st, apr_pool_t *p)
@@ -57,11 +57,11 @@ static const char *why(const cfo_standing_t *st, apr_pool_t *p)
 
     if (st->served && stored && strcmp(st->served->sha256, stored->sha256))
         return "its successor is in the store and waits for a reload";
-    if (st->attempt.failures > 0)
+    if (st->attempt->failures > 0)
         return apr_psprintf(p, "%d %s to replace it failed, the last one: %s",
-                            st->attempt.failures,
-                            st->attempt.failures == 1 ? "try" : "tries",
-                            cfo_result_sentence(p, &st->attempt.last_error));
+                            st->attempt->failures,
+                            st->attempt->failures == 1 ? "try" : "tries",
+                            cfo_result_sentence(p, &st->attempt->last_error));
     if (st->wanted->settings.renew_manual)
         return "CFOriginRenewMode is manual; touch the file renew in its "
                "folder of the store";

@@ -42,11 +42,12 @@ void cfo_plan_say(cfo_plan_work_t *work, cfo_plan_level_t level, int vhost,
         work->plan->errors++;
 }
 
-cfo_name_list_t cfo_plan_list_make(const cfo_plan_work_t *work, int size)
+cfo_name_list_t cfo_plan_list_make(const cfo_plan_work_t *work, apr_pool_t *p,
+                                   int size)
 {
     cfo_name_list_t list;
 
-    list.names = apr_array_make(work->p, size, sizeof(const char *));
+    list.names = apr_array_make(p, size, sizeof(const char *));
     list.seen = apr_hash_make(work->ptemp);
     return list;
 }

@@ -115,7 +115,7 @@ static void take_offer(cfo_plan_work_t *work, offers_t *offers,
         return;
     }
     apr_hash_set(offers->by_name, offer->name, APR_HASH_KEY_STRING, offer);
-    offer->list = cfo_plan_list_make(work, 4);
+    offer->list = cfo_plan_list_make(work, work->p, 4);
     offer->suffixes = apr_hash_make(work->ptemp);
     take_hosts(work, offers, offer);
     APR_ARRAY_PUSH(offers->all, offer_t *) = offer;
@@ -220,7 +220,7 @@ static int *join_vhosts(cfo_plan_work_t *work, offer_t **offer_of)
 
 static cfo_group_t *group_make(cfo_plan_work_t *work, const char *name)
 {
-    cfo_group_t *group = apr_pcalloc(work->p, sizeof *group);
+    cfo_group_t *group = apr_pcalloc(work->ptemp, sizeof *group);
 
     group->name = name;
     group->folder = cfo_name_folder(work->p, name);
@@ -252,7 +252,7 @@ static void use_own(cfo_plan_work_t *work, own_t *own, int vhost)
     const apr_array_header_t *names = work->names[vhost];
 
     if (!own->group) {
-        own->list = cfo_plan_list_make(work, names->nelts);
+        own->list = cfo_plan_list_make(work, work->p, names->nelts);
         own->group = group_make(work, APR_ARRAY_IDX(names, 0, const char *));
         own->group->hostnames = own->list.names;
     }

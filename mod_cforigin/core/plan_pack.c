@@ -120,7 +120,7 @@ static pack_t *pack_make(packing_t *packing, const char *folder,
 
     pack->folder = folder;
     pack->name = name;
-    pack->list = cfo_plan_list_make(packing->work, 16);
+    pack->list = cfo_plan_list_make(packing->work, packing->work->p, 16);
     apr_hash_set(packing->by_folder, folder, APR_HASH_KEY_STRING, pack);
     APR_ARRAY_PUSH(packing->packs, pack_t *) = pack;
     return pack;

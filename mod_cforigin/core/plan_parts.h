@@ -3,7 +3,8 @@
  * What the parts of the plan's room share while a plan is made: plan.c tells
  * the story, plan_vhosts.c finds who is managed and with which names,
  * plan_groups.c who shares a certificate, plan_pack.c who is packed together,
- * plan_targets.c which files belong to it. For these five files only; everybody else sees cforigin_plan.h.
+ * plan_targets.c which files belong to it. For these five files only;
+ * everybody else sees cforigin_plan.h.
  */
 #ifndef PLAN_PARTS_H
 #define PLAN_PARTS_H
@@ -38,7 +39,8 @@ typedef struct cfo_name_list_t {
     struct apr_hash_t *seen;
 } cfo_name_list_t;
 
-cfo_name_list_t cfo_plan_list_make(const cfo_plan_work_t *work, int size);
+cfo_name_list_t cfo_plan_list_make(const cfo_plan_work_t *work, apr_pool_t *p,
+                                   int size);
 void cfo_plan_list_add(cfo_name_list_t *list, const char *name);
 
 const cfo_vhost_t *cfo_plan_vhost(const cfo_plan_work_t *work, int vhost);

@@ -104,7 +104,7 @@ static int conflicts(cfo_plan_work_t *work, int wanted, int vhost,
 }
 
 static void give(cfo_plan_work_t *work, apr_hash_t *claims, int index,
-                 apr_array_header_t *list, int vhost,
+                 apr_array_header_t **list, int vhost,
                  const cfo_target_t *target)
 {
     claim_t *cert = claim_of(work, claims, target->certificate, index, vhost);
@@ -115,7 +115,9 @@ static void give(cfo_plan_work_t *work, apr_hash_t *claims, int index,
         return;
     cert->as_certificate = target;
     key->as_key = target;
-    APR_ARRAY_PUSH(list, cfo_target_t) = *target;
+    if (*list == NULL)
+        *list = apr_array_make(work->p, 1, sizeof(cfo_target_t));
+    APR_ARRAY_PUSH(*list, cfo_target_t) = *target;
 }
 
 /* The request type of each line of one vhost: what is there already stays
@@ -179,8 +181,8 @@ static void hand_out(cfo_plan_work_t *work, apr_hash_t *claims,
         if (type < 0)
             say_left_out(work, vhost, t);
         else
-            give(work, claims, group->wanted[type], lists[group->wanted[type]],
-                 vhost, t);
+            give(work, claims, group->wanted[type],
+                 &lists[group->wanted[type]], vhost, t);
     }
 }
 
@@ -189,12 +191,8 @@ void cfo_plan_targets(cfo_plan_work_t *work)
     const apr_array_header_t *wanted = work->plan->wanted;
     apr_hash_t *claims = apr_hash_make(work->ptemp);
     apr_array_header_t **lists =
-        apr_palloc(work->ptemp, sizeof(*lists) * ((size_t)wanted->nelts + 1));
+        apr_pcalloc(work->ptemp, sizeof(*lists) * ((size_t)wanted->nelts + 1));
 
-    for (int i = 0; i < wanted->nelts; i++) {
-        lists[i] = apr_array_make(work->p, 1, sizeof(cfo_target_t));
-        APR_ARRAY_IDX(wanted, i, cfo_wanted_t *)->targets = lists[i];
-    }
     for (int i = 0; i < work->groups->nelts; i++) {
         const cfo_group_t *group =
             APR_ARRAY_IDX(work->groups, i, cfo_group_t *);
@@ -203,4 +201,6 @@ void cfo_plan_targets(cfo_plan_work_t *work)
             hand_out(work, claims, lists, group,
                      APR_ARRAY_IDX(group->vhosts, n, int));
     }
+    for (int i = 0; i < wanted->nelts; i++)
+        APR_ARRAY_IDX(wanted, i, cfo_wanted_t *)->targets = lists[i];
 }

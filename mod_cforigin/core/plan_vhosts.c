@@ -131,11 +131,11 @@ static const apr_array_header_t *take_names(cfo_plan_work_t *work, int vhost)
     cfo_name_list_t list;
 
     if (has_hostnames(v)) {
-        list = cfo_plan_list_make(work, v->hostnames->nelts);
+        list = cfo_plan_list_make(work, work->ptemp, v->hostnames->nelts);
         take_hostnames(work, vhost, &list);
     }
     else if (v->server_name && *v->server_name) {
-        list = cfo_plan_list_make(work, 1);
+        list = cfo_plan_list_make(work, work->ptemp, 1);
         if (take_server_name(work, vhost, &list))
             take_aliases(work, vhost, &list);
     }

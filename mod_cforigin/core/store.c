@@ -24,6 +24,7 @@ typedef enum {
 typedef struct look_t {
     apr_pool_t *p;     /* the caller's: the entry lives here */
     apr_pool_t *ptemp; /* of texts */
+    const char *dir;   /* cfo_store_dir */
     apr_hash_t *known;
     cfo_entry_t *entry;
 } look_t;
@@ -60,17 +61,19 @@ static void stamp_one(cfo_stamp_t *stamp, int i, const struct stat *st)
 }
 
 /* 1 when the pair was checked before and is untouched since. */
-static int is_known(look_t *look, const char *cert_path, const char *key_path)
+static int is_known(look_t *look, const char *dir)
 {
     cfo_entry_t *entry = look->entry;
-    const cfo_known_t *known;
+    const cfo_entry_t *known;
     struct stat st[2];
 
     known = look->known
-                ? apr_hash_get(look->known, cert_path, APR_HASH_KEY_STRING)
+                ? apr_hash_get(look->known,
+                               cfo_store_path(look->ptemp, dir, CFO_FILE_CERT),
+                               APR_HASH_KEY_STRING)
                 : NULL;
-    if (!known || stat(cert_path, &st[0]) != 0 ||
-        stat(key_path, &st[1]) != 0) {
+    if (!known || stat(known->cert_path, &st[0]) != 0 ||
+        stat(known->key_path, &st[1]) != 0) {
         return 0;
     }
     stamp_one(&entry->stamp, 0, &st[0]);
@@ -78,8 +81,11 @@ static int is_known(look_t *look, const char *cert_path, const char *key_path)
     if (memcmp(&entry->stamp, &known->stamp, sizeof(cfo_stamp_t)) != 0) {
         return 0;
     }
-    entry->stored.facts = known->facts;
-    entry->meta = known->meta;
+    entry->stored.facts = known->stored.facts;
+    entry->stored.adopted = known->stored.adopted;
+    entry->installed = known->installed;
+    entry->cert_path = known->cert_path;
+    entry->key_path = known->key_path;
     return 1;
 }
 
@@ -171,43 +177,49 @@ static void read_meta(look_t *look, const char *generation_dir)
     }
 }
 
-static found_t try_generation(look_t *look, int generation)
+static found_t try_new(look_t *look, const char *dir)
 {
     cfo_entry_t *entry = look->entry;
-    const char *dir = cfo_store_numbered(look->ptemp, entry->dir, generation);
     const char *cert_path = cfo_store_path(look->p, dir, CFO_FILE_CERT);
     const char *key_path = cfo_store_path(look->p, dir, CFO_FILE_KEY);
+    found_t found = check_pair(look, dir, cert_path, key_path);
 
-    if (!is_known(look, cert_path, key_path)) {
-        found_t found = check_pair(look, dir, cert_path, key_path);
-
-        if (found != FOUND_GOOD) {
-            entry->stored.facts = NULL;
-            return found;
-        }
+    if (found != FOUND_GOOD) {
+        entry->stored.facts = NULL;
+        return found;
     }
     if (!entry->meta) {
         read_meta(look, dir);
     }
     if (entry->meta) {
         entry->stored.adopted = entry->meta->adopted;
+        entry->installed = entry->meta->installed;
     }
-    entry->generation = generation;
     entry->cert_path = cert_path;
     entry->key_path = key_path;
     return FOUND_GOOD;
+}
+
+static found_t try_generation(look_t *look, int generation)
+{
+    const char *dir = cfo_store_numbered(look->ptemp, look->dir, generation);
+    found_t found = is_known(look, dir) ? FOUND_GOOD : try_new(look, dir);
+
+    if (found == FOUND_GOOD) {
+        look->entry->generation = generation;
+    }
+    return found;
 }
 
 /* Every generation but the one that failed, the newest first. */
 static found_t try_others(look_t *look, int failed, found_t found)
 {
     apr_status_t rv;
-    apr_array_header_t *all =
-        cfo_store_list(look->ptemp, look->entry->dir, &rv);
+    apr_array_header_t *all = cfo_store_list(look->ptemp, look->dir, &rv);
     int i;
 
     if (cfo_store_is_sick(rv)) {
-        note_status(look, look->entry->dir, rv);
+        note_status(look, look->dir, rv);
         found = FOUND_SICK;
     }
     for (i = all->nelts - 1; i >= 0; i--) {
@@ -252,8 +264,7 @@ static cfo_stored_state_t settle_state(const look_t *look, found_t found,
 static int is_nothing(look_t *look)
 {
     apr_status_t rv;
-    apr_array_header_t *all =
-        cfo_store_list(look->ptemp, look->entry->dir, &rv);
+    apr_array_header_t *all = cfo_store_list(look->ptemp, look->dir, &rv);
 
     return all->nelts == 0 && (rv == APR_SUCCESS || rv == APR_ENOENT);
 }
@@ -262,7 +273,7 @@ static void look_around(look_t *look)
 {
     cfo_entry_t *entry = look->entry;
     int current, nothing = 0;
-    apr_status_t rv = cfo_store_resolve(entry->dir, &current);
+    apr_status_t rv = cfo_store_resolve(look->dir, &current);
     found_t found;
 
     if (rv == APR_SUCCESS) {
@@ -277,8 +288,8 @@ static void look_around(look_t *look)
         nothing = rv == APR_ENOENT && is_nothing(look);
         if (!nothing) {
             note_status(
-                look,
-                cfo_store_path(look->ptemp, entry->dir, CFO_LINK_CURRENT), rv);
+                look, cfo_store_path(look->ptemp, look->dir, CFO_LINK_CURRENT),
+                rv);
         }
     }
     if (!nothing) {
@@ -287,14 +298,15 @@ static void look_around(look_t *look)
     entry->stored.state = settle_state(look, found, nothing);
 }
 
-static void look_open(look_t *look, apr_pool_t *p, const char *dir,
+static void look_open(look_t *look, apr_pool_t *p, const char *store,
+                      const char *folder, cfo_request_type_t type,
                       apr_hash_t *known)
 {
     look->p = p;
     apr_pool_create(&look->ptemp, p);
+    look->dir = cfo_store_dir(look->ptemp, store, folder, type);
     look->known = known;
     look->entry = apr_pcalloc(p, sizeof(cfo_entry_t));
-    look->entry->dir = dir;
 }
 
 cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,
@@ -303,10 +315,9 @@ cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,
 {
     look_t look;
 
-    look_open(&look, p, cfo_store_dir(p, store, folder, type), known);
+    look_open(&look, p, store, folder, type, known);
     look_around(&look);
-    look.entry->stored.forced =
-        cfo_store_is_forced(look.ptemp, look.entry->dir);
+    look.entry->stored.forced = cfo_store_is_forced(look.ptemp, look.dir);
     apr_pool_destroy(look.ptemp);
     return look.entry;
 }
@@ -318,7 +329,7 @@ cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,
     found_t found;
     look_t look;
 
-    look_open(&look, p, cfo_store_dir(p, store, folder, type), NULL);
+    look_open(&look, p, store, folder, type, NULL);
     found = try_generation(&look, generation);
     look.entry->stored.state = CFO_STORED_PAIR;
     apr_pool_destroy(look.ptemp);

@@ -185,7 +185,7 @@ static const char *wanted_text(const cfo_plan_t *plan)
         for (int n = 0; n < w->vhosts->nelts; n++)
             vhosts = apr_psprintf(pool, "%s%s%d", vhosts, n ? "," : "",
                                   APR_ARRAY_IDX(w->vhosts, n, int));
-        for (int n = 0; n < w->targets->nelts; n++)
+        for (int n = 0; w->targets && n < w->targets->nelts; n++)
             targets = apr_pstrcat(
                 pool, targets, " ",
                 APR_ARRAY_IDX(w->targets, n, cfo_target_t).certificate, ":",

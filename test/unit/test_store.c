@@ -72,7 +72,6 @@ static void live_pair(void **state)
     assert_int_equal(entry->generation, 3);
     assert_int_equal(entry->fell_back, 0);
     assert_null(entry->fault);
-    assert_string_equal(entry->dir, dir);
     assert_string_equal(entry->cert_path,
                         apr_pstrcat(pool, dir, "/3/cert.pem", NULL));
     assert_string_equal(entry->key_path,
@@ -357,24 +356,26 @@ static void known_pair_is_not_opened(void **state)
 {
     apr_hash_t *known = apr_hash_make(pool);
     cfo_entry_t *entry = look(known);
-    cfo_known_t remembered;
+    cfo_cert_facts_t facts = *entry->stored.facts;
+    cfo_entry_t remembered = *entry;
 
     (void)state;
-    remembered.stamp = entry->stamp;
-    remembered.facts =
-        apr_pmemdup(pool, entry->stored.facts, sizeof(*entry->stored.facts));
-    remembered.meta = entry->meta;
+    remembered.stored.facts = &facts;
+    remembered.installed = 7;
     apr_hash_set(known, entry->cert_path, APR_HASH_KEY_STRING, &remembered);
     entry = look(known);
-    assert_ptr_equal(entry->stored.facts, remembered.facts);
-    assert_ptr_equal(entry->meta, remembered.meta);
+    assert_ptr_equal(entry->stored.facts, &facts);
+    assert_ptr_equal(entry->cert_path, remembered.cert_path);
+    assert_ptr_equal(entry->key_path, remembered.key_path);
+    assert_true(entry->installed == 7);
     assert_int_equal(entry->stored.state, CFO_STORED_PAIR);
     assert_int_equal(entry->generation, 3);
     assert_memory_equal(&entry->stamp, &remembered.stamp, sizeof(cfo_stamp_t));
 
     ms_run("touch %s/3/key.pem", dir); /* ctime */
     entry = look(known);
-    assert_ptr_not_equal(entry->stored.facts, remembered.facts);
+    assert_ptr_not_equal(entry->stored.facts, &facts);
+    assert_true(entry->installed != 7);
     assert_int_equal(entry->stored.state, CFO_STORED_PAIR);
     ms_run(": > %s/3/cert.pem", dir);
     assert_int_equal(look(known)->generation, 2);
@@ -385,17 +386,13 @@ static void known_pair_is_not_opened(void **state)
 static void adopted_is_remembered(void **state)
 {
     apr_hash_t *known = apr_hash_make(pool);
-    cfo_known_t remembered;
     cfo_entry_t *entry;
 
     (void)state;
     ms_put(apr_pstrcat(pool, dir, "/3/meta.json", NULL), "{\"adopted\":true}",
            0644);
     entry = look(known);
-    remembered.stamp = entry->stamp;
-    remembered.facts = entry->stored.facts;
-    remembered.meta = entry->meta;
-    apr_hash_set(known, entry->cert_path, APR_HASH_KEY_STRING, &remembered);
+    apr_hash_set(known, entry->cert_path, APR_HASH_KEY_STRING, entry);
     assert_int_equal(look(known)->stored.adopted, 1);
 }
 

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checked pairs over generations: what is shared, what is forgotten, and that
+ * nothing kept leads into a pool that went. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <cmocka.h>
+
+#include "cforigin_known.h"
+
+static apr_pool_t *pool;
+static cfo_known_t known;
+
+static int open_known(void **state)
+{
+    (void)state;
+    apr_pool_create(&pool, NULL);
+    cfo_known_make(&known, pool);
+    cfo_known_begin(&known);
+    return 0;
+}
+
+static int close_known(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    return 0;
+}
+
+/* A good pair as a look finds it, in a pool of its own. */
+static cfo_entry_t *found(apr_pool_t *p, const char *name, const char *sha256)
+{
+    cfo_entry_t *entry = apr_pcalloc(p, sizeof(*entry));
+    cfo_cert_facts_t *facts = apr_pcalloc(p, sizeof(*facts));
+    apr_array_header_t *names = apr_array_make(p, 1, sizeof(const char *));
+
+    APR_ARRAY_PUSH(names, const char *) = apr_pstrdup(p, name);
+    facts->hostnames = names;
+    facts->serial = apr_pstrcat(p, "1", name, NULL);
+    facts->sha256 = apr_pstrdup(p, sha256);
+    facts->spki_sha256 = apr_pstrdup(p, sha256);
+    facts->key = apr_pstrdup(p, "EC P-256");
+    facts->issuer = apr_pstrdup(p, "an issuer");
+    entry->stored.state = CFO_STORED_PAIR;
+    entry->stored.facts = facts;
+    entry->generation = 1;
+    entry->cert_path = apr_pstrcat(p, "/s/", name, "/cert.pem", NULL);
+    entry->key_path = apr_pstrcat(p, "/s/", name, "/key.pem", NULL);
+    entry->meta = apr_pcalloc(p, sizeof(cfo_meta_t));
+    return entry;
+}
+
+/* Keep what a look found whose pool is written over and gone at once. */
+static const cfo_entry_t *keep(const char *name, const char *sha256)
+{
+    const cfo_entry_t *kept;
+    apr_pool_t *p;
+
+    apr_pool_create(&p, pool);
+    kept = cfo_known_keep(&known, found(p, name, sha256));
+    apr_pool_destroy(p);
+    return kept;
+}
+
+static void what_is_kept_stands_alone(void **state)
+{
+    const cfo_entry_t *kept = keep("a", "hash");
+
+    (void)state;
+    assert_string_equal(kept->cert_path, "/s/a/cert.pem");
+    assert_string_equal(kept->key_path, "/s/a/key.pem");
+    assert_string_equal(kept->stored.facts->serial, "1a");
+    assert_string_equal(
+        APR_ARRAY_IDX(kept->stored.facts->hostnames, 0, const char *), "a");
+    assert_null(kept->meta);
+}
+
+static void an_unchanged_pair_is_held_once(void **state)
+{
+    const cfo_entry_t *a = keep("a", "hash");
+
+    (void)state;
+    assert_ptr_equal(keep("a", "hash"), a);
+    assert_ptr_equal(keep("b", "hash")->stored.facts->issuer,
+                     a->stored.facts->issuer);
+    assert_ptr_not_equal(keep("a", "other"), a);
+    assert_string_equal(a->stored.facts->sha256, "hash");
+}
+
+static void a_touched_pair_has_its_new_stamp(void **state)
+{
+    cfo_entry_t *entry = found(pool, "a", "hash");
+    const cfo_entry_t *kept = cfo_known_keep(&known, entry);
+
+    (void)state;
+    entry->stamp.ctime_sec[1] = 7;
+    entry->installed = 8;
+    entry->stored.adopted = 1;
+    assert_ptr_equal(cfo_known_keep(&known, entry), kept);
+    assert_true(kept->stamp.ctime_sec[1] == 7);
+    assert_true(kept->installed == 8);
+    assert_int_equal(kept->stored.adopted, 1);
+}
+
+static void what_is_not_sound_is_not_kept(void **state)
+{
+    cfo_entry_t *entry;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        entry = found(pool, "a", "hash");
+        switch (i) {
+        case 0:
+            entry->stored.state = CFO_STORED_UNREADABLE;
+            break;
+        case 1:
+            entry->fell_back = 1;
+            break;
+        case 2:
+            entry->fault = "meta.json: is not what belongs there";
+            break;
+        case 3:
+            entry->cert_path = NULL;
+            break;
+        default:
+            entry->stored.facts = NULL;
+        }
+        assert_null(cfo_known_keep(&known, entry));
+    }
+    assert_int_equal(apr_hash_count(known.pairs), 0);
+}
+
+static void a_copy_stands_alone(void **state)
+{
+    cfo_entry_t *entry;
+    const cfo_entry_t *copy;
+    apr_pool_t *p;
+
+    (void)state;
+    apr_pool_create(&p, pool);
+    entry = found(p, "a", "hash");
+    entry->fault = apr_pstrdup(p, "why");
+    copy = cfo_known_copy(pool, entry);
+    apr_pool_destroy(p);
+    assert_string_equal(copy->fault, "why");
+    assert_string_equal(copy->stored.facts->issuer, "an issuer");
+    assert_string_equal(copy->cert_path, "/s/a/cert.pem");
+    assert_null(copy->meta);
+}
+
+static void what_a_generation_did_not_see_is_forgotten(void **state)
+{
+    const cfo_entry_t *a = keep("a", "hash"), *b;
+
+    (void)state;
+    keep("b", "hash");
+    cfo_known_end(&known);
+    assert_int_equal(apr_hash_count(known.pairs), 2);
+    cfo_known_begin(&known);
+    assert_ptr_equal(keep("a", "hash"), a);
+    b = apr_hash_get(known.pairs, "/s/b/cert.pem", APR_HASH_KEY_STRING);
+    cfo_known_end(&known);
+    assert_int_equal(apr_hash_count(known.pairs), 1);
+    assert_string_equal(b->cert_path, "/s/b/cert.pem"); /* for this one */
+}
+
+static void memory_of_what_went_is_given_back(void **state)
+{
+    const cfo_entry_t *a = keep("a", "hash"), *moved;
+    unsigned most = 0;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 1000; i++) {
+        cfo_known_begin(&known);
+        moved = keep("a", "hash");
+        keep("b", apr_psprintf(pool, "hash %d", i));
+        cfo_known_end(&known);
+        most = known.gone > most ? known.gone : most;
+        assert_int_equal(apr_hash_count(known.pairs), 2);
+    }
+    assert_ptr_not_equal(moved, a);
+    assert_string_equal(moved->stored.facts->sha256, "hash");
+    assert_string_equal(moved->stored.facts->issuer, "an issuer");
+    assert_in_range(most, 10, 100);
+}
+
+int main(void)
+{
+#define KNOWN_TEST(name)                                                      \
+    cmocka_unit_test_setup_teardown(name, open_known, close_known)
+    const struct CMUnitTest tests[] = {
+        KNOWN_TEST(what_is_kept_stands_alone),
+        KNOWN_TEST(an_unchanged_pair_is_held_once),
+        KNOWN_TEST(a_touched_pair_has_its_new_stamp),
+        KNOWN_TEST(what_is_not_sound_is_not_kept),
+        KNOWN_TEST(a_copy_stands_alone),
+        KNOWN_TEST(what_a_generation_did_not_see_is_forgotten),
+        KNOWN_TEST(memory_of_what_went_is_given_back),
+    };
+
+    apr_initialize();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
