@@ -52,8 +52,7 @@ static const cfo_entry_t *hold(cfo_generation_t *gen, cfo_standing_t *st,
 
     if (kept)
         return kept;
-    if (entry->stored.state == CFO_STORED_NONE && entry->fault == NULL &&
-        !entry->stored.forced)
+    if (entry->stored.state == CFO_STORED_NONE && entry->fault == NULL)
         return &gen->nothing;
     if (st->pool == NULL) {
         apr_pool_create(&st->pool, gen->pool);
@@ -62,31 +61,29 @@ static const cfo_entry_t *hold(cfo_generation_t *gen, cfo_standing_t *st,
     return cfo_known_copy(st->pool, entry);
 }
 
-static const cfo_entry_t *look_at(cfo_generation_t *gen, cfo_standing_t *st,
+static const cfo_entry_t *look_at(const cfo_generation_t *gen,
+                                  const cfo_standing_t *st,
                                   cfo_request_type_t type, apr_pool_t *ptemp)
 {
-    const cfo_entry_t *entry =
-        cfo_store_look(ptemp, gen->global->store, st->folder, type,
-                       gen->retained->known.pairs);
-
-    st->forced = entry->stored.forced;
-    return hold(gen, st, entry);
+    return cfo_store_look(ptemp, gen->global->store, st->folder, type,
+                          gen->retained->known.pairs);
 }
 
-static const cfo_entry_t *look_in_store(cfo_generation_t *gen,
-                                        cfo_standing_t *st, apr_pool_t *ptemp)
+static void look_in_store(cfo_generation_t *gen, cfo_standing_t *st,
+                          apr_pool_t *ptemp)
 {
     const cfo_wanted_t *wanted = st->wanted;
-    const char *folder;
     const cfo_entry_t *entry = look_at(gen, st, wanted->request_type, ptemp);
+    const char *folder = NULL;
 
-    if (entry->stored.state != CFO_STORED_NONE)
-        return entry;
-    folder = folder_by_target(gen, wanted, ptemp);
-    if (folder == NULL || !strcmp(folder, st->folder))
-        return entry;
-    st->folder = folder;
-    return look_at(gen, st, wanted->request_type, ptemp);
+    if (entry->stored.state == CFO_STORED_NONE)
+        folder = folder_by_target(gen, wanted, ptemp);
+    if (folder && strcmp(folder, st->folder) != 0) {
+        st->folder = folder;
+        entry = look_at(gen, st, wanted->request_type, ptemp);
+    }
+    st->forced = entry->stored.forced;
+    st->entry = hold(gen, st, entry);
 }
 
 /* Nothing of this type: perhaps the other type was wanted until now. */
@@ -101,7 +98,7 @@ static const cfo_entry_t *look_for_other(cfo_generation_t *gen,
     if (cfo_plan_find(gen->plan, st->wanted->name, other))
         return NULL;
     entry = look_at(gen, st, other, ptemp);
-    return entry->cert_path ? entry : NULL;
+    return entry->cert_path ? hold(gen, st, entry) : NULL;
 }
 
 /* The target that holds an Origin CA pair which the store lacks, or NULL. */
@@ -235,7 +232,7 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
     /* A pool takes 8 KiB: too much for each of thousands that are looked at
      * for the first time. */
     st->pool = st->entry ? NULL : gen->pool;
-    st->entry = look_in_store(gen, st, ptemp);
+    look_in_store(gen, st, ptemp);
     st->current = st->entry->generation;
     if (st->entry->stored.state != CFO_STORED_PAIR || st->entry->fell_back)
         st->current = cfo_store_current(
