@@ -17,6 +17,10 @@
 #include "cforigin_schedule.h"
 #include "cforigin_store.h"
 
+/** Of the lines down. It changes when their meaning does: an upgrade replaces
+ * the keeper while httpd still has the module of before. */
+#define CFO_ROUND_VERSION 1
+
 /** One thing to do: a wanted certificate, with what is remembered of it. */
 typedef struct cfo_item_t {
     cfo_wanted_t wanted; /* index, name, folder, request_type, hostnames,

@@ -147,6 +147,7 @@ static json_t *round_json(const cfo_round_t *round)
     json_t *json = json_object();
 
     cfo_json_put_text(json, "line", "round");
+    cfo_json_put_number(json, "version", CFO_ROUND_VERSION);
     cfo_json_put_text(json, "store", round->store);
     cfo_json_put_text(json, "libexec", round->libexec);
     cfo_json_put_text(json, "ca_root_file", round->ca_root_file);
@@ -372,6 +373,10 @@ static cfo_round_t *read_round(reader_t *reader)
     cfo_round_t *round = apr_pcalloc(reader->p, sizeof(*round));
     const json_t *json = reader->json;
 
+    if (cfo_json_int(json, "version", 0) != CFO_ROUND_VERSION)
+        refuse(reader, "version",
+               "is another: the module that httpd has loaded is older or "
+               "newer than cforigin-keeper; reload httpd");
     round->store = need_text(reader, "store");
     round->libexec = need_text(reader, "libexec");
     round->ca_root_file = need_text(reader, "ca_root_file");

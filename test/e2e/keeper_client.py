@@ -136,7 +136,7 @@ class Keeper:
         return path
 
     def plan(self, items, **changes):
-        head = {"line": "round", "store": str(self.store),
+        head = {"line": "round", "version": 1, "store": str(self.store),
                 "libexec": str(BUILD), "ca_root_file": self.api.roots,
                 "api": self.api.url, "api_ca_file": self.api.api_ca,
                 "user_agent": "mod_cforigin/test", "host": "test-host",

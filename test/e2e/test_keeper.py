@@ -109,6 +109,15 @@ def test_changed_names_bring_the_next_generation(keeper, api):
     assert fewer.names("kept") == ["a.example.com"]
 
 
+def test_a_plan_of_another_version_is_refused(keeper, api):
+    done = keeper.run([item("a.example.com")], version=2)
+    assert [event["level"] for event in done.of("log")] == ["error"]
+    assert done.of("log")[0]["message"].endswith(
+        "is another: the module that httpd has loaded is older or newer than "
+        "cforigin-keeper; reload httpd")
+    assert not api.issued()
+
+
 def test_the_renew_marker_forces_one(keeper, api):
     keeper.run([item("a.example.com")])
     (keeper.dir("a.example.com") / "renew").touch()

@@ -225,6 +225,9 @@ static void test_optional_fields_stay_null(void **state)
 static const struct {
     const char *from, *to, *fault;
 } bad_plans[] = {
+    {"\"version\":1", "\"version\":2",
+     "line 1 of the plan: \"version\" is another: the module that httpd has "
+     "loaded is older or newer than cforigin-keeper; reload httpd"},
     {"\"store\":", "\"Store\":", "line 1 of the plan: \"store\" is missing"},
     {"\"max_concurrent\":16", "\"max_concurrent\":0",
      "line 1 of the plan: \"max_concurrent\" is no number in its range"},
