@@ -25,15 +25,15 @@ BUILDPKGS := gcc libc6-dev apache2-bin apache2-dev libcurl4-openssl-dev \
 DEMOPKGS  := python3 python3-cryptography
 BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
              pebble
-TESTPKGS  := $(DEMOPKGS) python3-pytest python3-pytest-xdist \
+DEBPKGS   := build-essential debhelper dpkg-dev lintian
+TESTPKGS  := $(DEMOPKGS) $(DEBPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev faketime apache2-utils openssl strace \
-             curl nginx haproxy caddy debhelper lintian man-db \
+             curl nginx haproxy caddy pebble apache2 man-db \
              chromium fonts-dejavu-core python3-jsonschema \
              python3-prometheus-client \
              $(if $(shell command -v node),,nodejs) \
              $(if $(shell command -v npm),,npm)
 FUZZPKGS  := clang libclang-rt-dev libssl-dev
-DEBPKGS   := debhelper dpkg-dev lintian
 # The text is judged by the versions of Debian 12.
 TESTPKGS  += $(if $(filter 12.%,$(file </etc/debian_version)),clang-format-14 \
              clang-tidy-14 cppcheck)
@@ -108,8 +108,9 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wformat=2 -Werror
 HARDEN   := -fstack-protector-strong -Wformat-security
 ifeq (,$(findstring -fsanitize,$(CFLAGS)))
-# A compiler that knows no level 3 takes it for 2.
-HARDEN   += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+# A compiler that knows no level 3 takes it for 2. After all other flags,
+# since a distribution's own have a level, too.
+FORTIFY  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 # apxs is asked when it is first needed, and once.
 once      = $(eval $(1) := $(2))$($(1))
@@ -120,7 +121,7 @@ HTTPDINC  = $(call once,HTTPDINC,-isystem $(call apxs,INCLUDEDIR) \
 DEFS      = -DCFO_LIBEXECDIR='"$(LIBEXECDIR)"' -DCFO_STOREDIR='"$(STOREDIR)"' \
             -DCFO_DATADIR='"$(DATADIR)"'
 COMPILE   = $(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(HARDEN) \
-            -Iinclude $(HTTPDINC) $(DEFS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+            -Iinclude $(HTTPDINC) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(FORTIFY) -MMD -MP
 LINK      = $(CC) $(CFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now \
             -Wl,-z,noexecstack,-z,separate-code
 APRLIBS   = $(call once,APRLIBS,$(shell $(call apxs,APR_CONFIG) --link-ld))
