@@ -23,7 +23,8 @@ ONE_MPM = MPMS if SLOW else MPMS[:1]
 collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py",
                                                "test_separation.py",
                                                "test_pid1_as_root.py",
-                                               "test_status_as_root.py"]
+                                               "test_status_as_root.py",
+                                               "test_upgrade_as_root.py"]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -64,6 +64,10 @@ class Process:
                 pass
         return found
 
+    def maps(self):
+        """What is mapped into its memory, a line a mapping."""
+        return self._read("maps").decode().splitlines()
+
     def connections(self):
         """States of the process's TCP sockets, '0A' is a listener."""
         mine = {link[8:-1] for link in self.descriptors().values()
@@ -83,9 +87,8 @@ class Process:
     def holding(self, needles, mode="r"):
         """Which of the needles stand in its memory of that mode."""
         found, reach = set(), max(map(len, needles)) - 1
-        maps = self._read("maps").decode().splitlines()
         with open(f"/proc/{self.pid}/mem", "rb", 0) as memory:
-            for line in maps:
+            for line in self.maps():
                 span, allowed = line.split()[:2]
                 start, end = (int(edge, 16) for edge in span.split("-"))
                 if not allowed.startswith(mode) or "[v" in line \
@@ -130,3 +133,17 @@ def of(marker):
         except (OSError, ValueError):
             continue
     return sorted(found, key=lambda process: process.pid)
+
+
+def children(pid):
+    """{pid: state} of a process's children, zombies included."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                status = Process(int(entry)).status
+            except OSError:
+                continue
+            if status.get("PPid") == str(pid):
+                found[int(entry)] = status["State"][0]
+    return found

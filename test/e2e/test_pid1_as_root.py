@@ -13,20 +13,6 @@ import procs
 import waiting
 
 
-def children(pid):
-    """{pid: state} of a process's children, zombies included."""
-    found = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                status = procs.Process(int(entry)).status
-            except OSError:
-                continue
-            if status.get("PPid") == str(pid):
-                found[int(entry)] = status["State"][0]
-    return found
-
-
 class World:
     """Processes with pids of their own; `pid`: of process 1, from outside."""
 
@@ -37,14 +23,15 @@ class World:
             ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
              *httpd.argv("-DFOREGROUND")], env=httpd.environment, cwd="/",
             stdin=subprocess.DEVNULL, start_new_session=True)
-        self.pid = waiting.until(lambda: list(children(self.unshare.pid)),
-                                 "process 1", 10)[0]
+        self.pid = waiting.until(
+            lambda: list(procs.children(self.unshare.pid)), "process 1",
+            10)[0]
 
     def await_generations(self, number):
         self.httpd.await_generations(number)
 
     def zombies(self):
-        return [pid for pid, state in children(self.pid).items()
+        return [pid for pid, state in procs.children(self.pid).items()
                 if state == "Z"]
 
     def reload(self):
