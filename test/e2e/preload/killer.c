@@ -5,17 +5,15 @@
  * process right before the one whose number CFO_TEST_KILL has.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "wrap.h"
 
 static atomic_int calls;
 
@@ -29,38 +27,11 @@ static void step(void)
         kill(getpid(), SIGKILL);
 }
 
-#define NEXT(type, name)                                                      \
-    static type (*next)();                                                    \
-    if (!next)                                                                \
-    next = (type(*)())dlsym(RTLD_NEXT, name)
-
 static int opening(const char *path, int flags, mode_t mode)
 {
     if (flags & (O_CREAT | O_WRONLY | O_RDWR))
         step();
     return openat(AT_FDCWD, path, flags, mode);
-}
-
-int open(const char *path, int flags, ...)
-{
-    va_list more;
-    mode_t mode;
-
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-    return opening(path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...)
-{
-    va_list more;
-    mode_t mode;
-
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-    return opening(path, flags, mode);
 }
 
 ssize_t write(int fd, const void *bytes, size_t len)

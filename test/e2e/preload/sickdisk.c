@@ -5,16 +5,14 @@
  * something below the folder CFO_TEST_STORE fails with that errno.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "wrap.h"
 
 static int sickness(void)
 {
@@ -42,11 +40,6 @@ static int refuses(const char *path)
     return error != 0;
 }
 
-#define NEXT(type, name)                                                      \
-    static type (*next)();                                                    \
-    if (!next)                                                                \
-    next = (type(*)())dlsym(RTLD_NEXT, name)
-
 /* A full disk can still be opened for reading, and what is there can be
  * opened for writing when it is not read-only. */
 static int opening(const char *path, int flags, mode_t mode)
@@ -57,28 +50,6 @@ static int opening(const char *path, int flags, mode_t mode)
         (sickness() == EROFS || stat(path, &st) != 0) && refuses(path))
         return -1;
     return openat(AT_FDCWD, path, flags, mode);
-}
-
-int open(const char *path, int flags, ...)
-{
-    va_list more;
-    mode_t mode;
-
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-    return opening(path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...)
-{
-    va_list more;
-    mode_t mode;
-
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-    return opening(path, flags, mode);
 }
 
 ssize_t write(int fd, const void *bytes, size_t len)
