@@ -24,20 +24,17 @@ typedef struct cfo_pem_t {
 void cfo_pki_wipe(cfo_pem_t *pem);
 
 /**
- * Make a private key, P-256 or RSA 2048, as unencrypted PKCS#8 PEM.
+ * What a certificate is asked for with: a new private key, P-256 or RSA 2048,
+ * as unencrypted PKCS#8 PEM; a CSR of it with an empty subject and the
+ * hostnames as subjectAltName (the API ignores both; other readers don't),
+ * signed with SHA-256; and what cfo_pki_key_spki says of the key. All at once,
+ * since OpenSSL takes ten times as long to read a P-256 key as to make it.
  * RSA takes tens of milliseconds: call it from a thread.
  * @return APR_SUCCESS, or APR_EGENERAL when OpenSSL fails (no entropy, memory)
  */
-apr_status_t cfo_pki_key_make(apr_pool_t *p, cfo_request_type_t type,
-                              cfo_pem_t *key);
-
-/**
- * A CSR for the key: empty subject, the hostnames as subjectAltName (the API
- * ignores both; other readers don't), signed with SHA-256.
- */
-apr_status_t cfo_pki_csr_make(apr_pool_t *p, const cfo_pem_t *key,
-                              const apr_array_header_t *hostnames,
-                              cfo_pem_t *csr);
+apr_status_t cfo_pki_make(apr_pool_t *p, cfo_request_type_t type,
+                          const apr_array_header_t *hostnames, cfo_pem_t *key,
+                          cfo_pem_t *csr, const char **spki_sha256);
 
 /** Lower-case hex SHA-256 of a private key's public half (SPKI, DER). */
 apr_status_t cfo_pki_key_spki(apr_pool_t *p, const cfo_pem_t *key,
@@ -65,7 +62,8 @@ const cfo_cert_facts_t *cfo_pki_pair(apr_pool_t *p, const char *cert_pem,
                                      apr_size_t cert_len, const char *key_pem,
                                      apr_size_t key_len, int *matches);
 
-/** The roots a certificate must chain to; opaque, lives as long as its pool. */
+/** The roots a certificate must chain to; opaque, lives as long as its pool.
+ */
 typedef struct cfo_roots_t cfo_roots_t;
 
 /** Read every certificate of a PEM text. NULL when there is none, or one of
@@ -97,7 +95,8 @@ cfo_result_t cfo_pki_check(apr_pool_t *p, const char *cert_pem,
                            const cfo_roots_t *roots, apr_time_t now,
                            const cfo_cert_facts_t **facts);
 
-/** The fallback's key, made once a generation. Opaque, freed with p. */
+/** The fallback's key, made once a generation. Opaque, freed with p; for one
+ * thread at a time. */
 typedef struct cfo_fallback_t cfo_fallback_t;
 cfo_fallback_t *cfo_pki_fallback_make(apr_pool_t *p);
 

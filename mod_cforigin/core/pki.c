@@ -79,23 +79,6 @@ apr_status_t cfo_pki_key_print(apr_pool_t *p, EVP_PKEY *pkey, cfo_pem_t *key)
     return rv;
 }
 
-apr_status_t cfo_pki_key_make(apr_pool_t *p, cfo_request_type_t type,
-                              cfo_pem_t *key)
-{
-    apr_status_t rv = APR_EGENERAL;
-    EVP_PKEY *pkey;
-
-    memset(key, 0, sizeof(*key));
-    ERR_set_mark();
-    pkey = cfo_pki_key_new(type);
-    if (pkey) {
-        rv = cfo_pki_key_print(p, pkey, key);
-    }
-    EVP_PKEY_free(pkey);
-    ERR_pop_to_mark();
-    return rv;
-}
-
 EVP_PKEY *cfo_pki_key_read(const char *pem, apr_size_t len)
 {
     EVP_PKEY *pkey = NULL;
@@ -146,6 +129,16 @@ const char *cfo_pki_spki(apr_pool_t *p, const EVP_PKEY *pkey)
     if (len > 0) {
         hex = cfo_pki_sha256(p, der, (apr_size_t)len);
     }
+    OPENSSL_free(der);
+    return hex;
+}
+
+const char *cfo_pki_encoded_spki(apr_pool_t *p, X509_PUBKEY *encoded)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(encoded, &der);
+    const char *hex = len > 0 ? cfo_pki_sha256(p, der, (apr_size_t)len) : NULL;
+
     OPENSSL_free(der);
     return hex;
 }
@@ -217,31 +210,52 @@ static int csr_add_names(X509_REQ *req, const apr_array_header_t *hostnames)
     return ok;
 }
 
-apr_status_t cfo_pki_csr_make(apr_pool_t *p, const cfo_pem_t *key,
-                              const apr_array_header_t *hostnames,
-                              cfo_pem_t *csr)
+static int csr_print(apr_pool_t *p, X509_REQ *req, cfo_pem_t *csr)
 {
-    apr_status_t rv = APR_EGENERAL;
-    EVP_PKEY *pkey;
-    X509_REQ *req;
-    BIO *bio;
+    BIO *bio = BIO_new(BIO_s_mem());
+    int ok = bio && PEM_write_bio_X509_REQ(bio, req) == 1 &&
+             cfo_pki_bio_copy(p, bio, csr) == APR_SUCCESS;
 
-    memset(csr, 0, sizeof(*csr));
-    ERR_set_mark();
-    pkey = cfo_pki_key_read(key->data, key->len);
-    req = X509_REQ_new();
-    bio = BIO_new(BIO_s_mem());
-    if (pkey && req && bio &&
-        X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
+    BIO_free(bio);
+    return ok;
+}
+
+static int csr_make(apr_pool_t *p, EVP_PKEY *pkey,
+                    const apr_array_header_t *hostnames, cfo_pem_t *csr,
+                    const char **spki_sha256)
+{
+    X509_REQ *req = X509_REQ_new();
+    int ok = 0;
+
+    if (req && X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
         X509_REQ_set_pubkey(req, pkey) == 1 &&
         (!hostnames->nelts || csr_add_names(req, hostnames)) &&
-        X509_REQ_sign(req, pkey, EVP_sha256()) > 0 &&
-        PEM_write_bio_X509_REQ(bio, req) == 1) {
-        rv = cfo_pki_bio_copy(p, bio, csr);
+        X509_REQ_sign(req, pkey, EVP_sha256()) > 0 && csr_print(p, req, csr)) {
+        *spki_sha256 = cfo_pki_encoded_spki(p, X509_REQ_get_X509_PUBKEY(req));
+        ok = *spki_sha256 != NULL;
     }
-    BIO_free(bio);
     X509_REQ_free(req);
+    return ok;
+}
+
+apr_status_t cfo_pki_make(apr_pool_t *p, cfo_request_type_t type,
+                          const apr_array_header_t *hostnames, cfo_pem_t *key,
+                          cfo_pem_t *csr, const char **spki_sha256)
+{
+    EVP_PKEY *pkey;
+    int ok;
+
+    memset(key, 0, sizeof(*key));
+    memset(csr, 0, sizeof(*csr));
+    *spki_sha256 = NULL;
+    ERR_set_mark();
+    pkey = cfo_pki_key_new(type);
+    ok = pkey && cfo_pki_key_print(p, pkey, key) == APR_SUCCESS &&
+         csr_make(p, pkey, hostnames, csr, spki_sha256);
+    if (!ok) {
+        cfo_pki_wipe(key);
+    }
     EVP_PKEY_free(pkey);
     ERR_pop_to_mark();
-    return rv;
+    return ok ? APR_SUCCESS : APR_EGENERAL;
 }

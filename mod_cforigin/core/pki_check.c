@@ -111,11 +111,6 @@ int cfo_pki_is_origin_ca(const cfo_roots_t *roots, const char *pem,
 
 /* ---- pairs ---- */
 
-static int is_pair(X509 *x, const EVP_PKEY *pkey)
-{
-    return X509_check_private_key(x, pkey) == 1;
-}
-
 /* Decoding a key of a known algorithm takes a quarter of the time that
  * finding out the algorithm takes; the certificate tells it. */
 static EVP_PKEY *key_of_type(const char *type, const char *pem, apr_size_t len)
@@ -137,6 +132,7 @@ static EVP_PKEY *key_of_type(const char *type, const char *pem, apr_size_t len)
     return pkey;
 }
 
+/* @return -1 when one of the two can't be read */
 static int pair_state(X509 *x, const char *key_pem, apr_size_t key_len)
 {
     const EVP_PKEY *public = X509_get0_pubkey(x);
@@ -151,7 +147,7 @@ static int pair_state(X509 *x, const char *key_pem, apr_size_t key_len)
         pkey = cfo_pki_key_read(key_pem, key_len);
     }
     if (pkey) {
-        result = is_pair(x, pkey);
+        result = X509_check_private_key(x, pkey) == 1;
     }
     EVP_PKEY_free(pkey);
     return result;
@@ -235,17 +231,14 @@ static const char *fault_of_shape(apr_pool_t *p, X509 *x)
 
 static const char *fault_of_key(X509 *x, const cfo_pem_t *key)
 {
-    EVP_PKEY *pkey = key ? cfo_pki_key_read(key->data, key->len) : NULL;
-    const char *fault = NULL;
-
-    if (!pkey) {
-        fault = "our own private key can't be read";
+    switch (key ? pair_state(x, key->data, key->len) : -1) {
+    case 1:
+        return NULL;
+    case 0:
+        return "its public key is not that of our private key";
+    default:
+        return "our own private key can't be read";
     }
-    else if (!is_pair(x, pkey)) {
-        fault = "its public key is not that of our private key";
-    }
-    EVP_PKEY_free(pkey);
-    return fault;
 }
 
 static const char *fault_of_names(apr_pool_t *p, const cfo_cert_facts_t *facts,

@@ -261,25 +261,13 @@ static const char *issuer_of(apr_pool_t *p, const X509 *x)
     return who ? who : org ? org : "";
 }
 
-/* The bytes of the certificate itself: encoding them anew costs as much as
- * all the rest together, and gives the same. */
-static const char *cert_spki(apr_pool_t *p, const X509 *x)
-{
-    unsigned char *der = NULL;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
-    const char *hex = len > 0 ? cfo_pki_sha256(p, der, (apr_size_t)len) : NULL;
-
-    OPENSSL_free(der);
-    return hex;
-}
-
 static void key_facts(apr_pool_t *p, X509 *x, cfo_cert_facts_t *facts)
 {
     EVP_PKEY *pkey = X509_get0_pubkey(x);
     char group[64];
     const char *nist;
 
-    facts->spki_sha256 = cert_spki(p, x);
+    facts->spki_sha256 = cfo_pki_encoded_spki(p, X509_get_X509_PUBKEY(x));
     if (!pkey) {
         facts->key = "unknown";
         return;

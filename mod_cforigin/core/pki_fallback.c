@@ -21,8 +21,11 @@
 /** X.520's upper bound of a commonName. */
 #define CN_MAX 64
 
+/** The certificate is one for all names, signed anew for each: to put its key
+ * into it takes longer than all the rest. */
 struct cfo_fallback_t {
     EVP_PKEY *pkey;
+    X509 *x;
     cfo_pem_t key;
 };
 
@@ -31,31 +34,11 @@ static apr_status_t fallback_free(void *data)
     cfo_fallback_t *fb = data;
 
     EVP_PKEY_free(fb->pkey);
+    X509_free(fb->x);
     fb->pkey = NULL;
+    fb->x = NULL;
     cfo_pki_wipe(&fb->key);
     return APR_SUCCESS;
-}
-
-cfo_fallback_t *cfo_pki_fallback_make(apr_pool_t *p)
-{
-    cfo_fallback_t *fb = apr_pcalloc(p, sizeof(*fb));
-    int ok;
-
-    ERR_set_mark();
-    fb->pkey = cfo_pki_key_new(CFO_ORIGIN_ECC);
-    ok = fb->pkey && cfo_pki_key_print(p, fb->pkey, &fb->key) == APR_SUCCESS;
-    ERR_pop_to_mark();
-    if (!ok) {
-        fallback_free(fb);
-        return NULL;
-    }
-    apr_pool_cleanup_register(p, fb, fallback_free, apr_pool_cleanup_null);
-    return fb;
-}
-
-const cfo_pem_t *cfo_pki_fallback_key(const cfo_fallback_t *fb)
-{
-    return &fb->key;
 }
 
 static int set_serial(X509 *x)
@@ -83,13 +66,16 @@ static int set_name_part(X509_NAME *name, const char *field, const char *text)
 
 static int set_names(X509 *x, const char *hostname)
 {
-    X509_NAME *name = X509_get_subject_name(x);
+    X509_NAME *name = X509_NAME_new();
     apr_size_t len = strlen(hostname);
+    int ok = name && set_name_part(name, "O", "mod_cforigin") &&
+             set_name_part(name, "OU", "fallback, not trusted") &&
+             (!len || len > CN_MAX || set_name_part(name, "CN", hostname)) &&
+             X509_set_subject_name(x, name) == 1 &&
+             X509_set_issuer_name(x, name) == 1;
 
-    return set_name_part(name, "O", "mod_cforigin") &&
-           set_name_part(name, "OU", "fallback, not trusted") &&
-           (!len || len > CN_MAX || set_name_part(name, "CN", hostname)) &&
-           X509_set_issuer_name(x, name) == 1;
+    X509_NAME_free(name);
+    return ok;
 }
 
 static int set_dates(X509 *x, apr_time_t now)
@@ -110,12 +96,17 @@ static int add_text_ext(X509 *x, int nid, const char *value)
     return ok;
 }
 
-static int add_san(apr_pool_t *p, X509 *x, const char *hostname)
+/* In the place of that of the name before. */
+static int set_san(apr_pool_t *p, X509 *x, const char *hostname)
 {
     apr_array_header_t *list = apr_array_make(p, 1, sizeof(const char *));
+    int before = X509_get_ext_by_NID(x, NID_subject_alt_name, -1);
     X509_EXTENSION *ext;
     int ok;
 
+    if (before >= 0) {
+        X509_EXTENSION_free(X509_delete_ext(x, before));
+    }
     if (!*hostname) {
         return 1;
     }
@@ -140,17 +131,51 @@ static const char *plain_name(const char *hostname)
     return hostname ? hostname : "";
 }
 
-static int fill(apr_pool_t *p, X509 *x, const cfo_fallback_t *fb,
-                const char *hostname, apr_time_t now)
+/* ---- what all names have in common ---- */
+
+static int begin(apr_pool_t *p, cfo_fallback_t *fb)
+{
+    fb->pkey = cfo_pki_key_new(CFO_ORIGIN_ECC);
+    fb->x = X509_new();
+    return fb->pkey && fb->x &&
+           cfo_pki_key_print(p, fb->pkey, &fb->key) == APR_SUCCESS &&
+           X509_set_version(fb->x, X509_VERSION_3) == 1 &&
+           X509_set_pubkey(fb->x, fb->pkey) == 1 &&
+           add_text_ext(fb->x, NID_basic_constraints, "critical,CA:FALSE") &&
+           add_text_ext(fb->x, NID_key_usage, "critical,digitalSignature") &&
+           add_text_ext(fb->x, NID_ext_key_usage, "serverAuth");
+}
+
+cfo_fallback_t *cfo_pki_fallback_make(apr_pool_t *p)
+{
+    cfo_fallback_t *fb = apr_pcalloc(p, sizeof(*fb));
+    int ok;
+
+    ERR_set_mark();
+    ok = begin(p, fb);
+    ERR_pop_to_mark();
+    if (!ok) {
+        fallback_free(fb);
+        return NULL;
+    }
+    apr_pool_cleanup_register(p, fb, fallback_free, apr_pool_cleanup_null);
+    return fb;
+}
+
+const cfo_pem_t *cfo_pki_fallback_key(const cfo_fallback_t *fb)
+{
+    return &fb->key;
+}
+
+/* ---- one name ---- */
+
+static int fill(apr_pool_t *p, const cfo_fallback_t *fb, const char *hostname,
+                apr_time_t now)
 {
     hostname = plain_name(hostname);
-    return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-           set_names(x, hostname) && set_dates(x, now) &&
-           X509_set_pubkey(x, fb->pkey) == 1 &&
-           add_text_ext(x, NID_basic_constraints, "critical,CA:FALSE") &&
-           add_text_ext(x, NID_key_usage, "critical,digitalSignature") &&
-           add_text_ext(x, NID_ext_key_usage, "serverAuth") &&
-           add_san(p, x, hostname) && X509_sign(x, fb->pkey, EVP_sha256()) > 0;
+    return set_serial(fb->x) && set_names(fb->x, hostname) &&
+           set_dates(fb->x, now) && set_san(p, fb->x, hostname) &&
+           X509_sign(fb->x, fb->pkey, EVP_sha256()) > 0;
 }
 
 apr_status_t cfo_pki_fallback_cert(apr_pool_t *p, const cfo_fallback_t *fb,
@@ -158,19 +183,16 @@ apr_status_t cfo_pki_fallback_cert(apr_pool_t *p, const cfo_fallback_t *fb,
                                    cfo_pem_t *cert)
 {
     apr_status_t rv = APR_EGENERAL;
-    X509 *x;
     BIO *bio;
 
     memset(cert, 0, sizeof(*cert));
     ERR_set_mark();
-    x = X509_new();
     bio = BIO_new(BIO_s_mem());
-    if (x && bio && fill(p, x, fb, hostname, now) &&
-        PEM_write_bio_X509(bio, x) == 1) {
+    if (bio && fill(p, fb, hostname, now) &&
+        PEM_write_bio_X509(bio, fb->x) == 1) {
         rv = cfo_pki_bio_copy(p, bio, cert);
     }
     BIO_free(bio);
-    X509_free(x);
     ERR_pop_to_mark();
     return rv;
 }

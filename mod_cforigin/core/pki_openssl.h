@@ -29,6 +29,10 @@ const char *cfo_pki_hex(apr_pool_t *p, const unsigned char *bytes,
 /** Hex SHA-256 of a public key's SubjectPublicKeyInfo, or NULL. */
 const char *cfo_pki_spki(apr_pool_t *p, const EVP_PKEY *pkey);
 
+/** The same of the bytes that a certificate or a CSR holds: encoding them anew
+ * costs as much as all the rest together, and gives the same. */
+const char *cfo_pki_encoded_spki(apr_pool_t *p, X509_PUBKEY *encoded);
+
 /** The first certificate of a PEM text, or NULL and why it is none. */
 X509 *cfo_pki_cert_read(const char *pem, apr_size_t len, int strict,
                         const char **why);

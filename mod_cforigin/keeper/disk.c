@@ -417,9 +417,8 @@ static cfo_result_t make_key(cfo_task_t *task)
     apr_pool_t *p = task->p;
     cfo_intent_t *intent = &task->intent;
 
-    if (cfo_pki_key_make(p, wanted->request_type, &task->key) ||
-        cfo_pki_csr_make(p, &task->key, wanted->hostnames, &task->csr) ||
-        cfo_pki_key_spki(p, &task->key, &intent->spki_sha256))
+    if (cfo_pki_make(p, wanted->request_type, wanted->hostnames, &task->key,
+                     &task->csr, &intent->spki_sha256))
         return cfo_result_make(p, CFO_LOCAL, "no key could be made");
     intent->folder = wanted->folder;
     intent->request_type = wanted->request_type;
