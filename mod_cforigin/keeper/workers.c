@@ -8,11 +8,15 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Threads besides those that make keys: they wait for fsync. */
 #define DISK_THREADS 6
 #define THREADS_MAX 64
+/* Behind the main thread and the issuer, which a request or an answer waits
+ * for: the next keys are made while those are on their way. */
+#define NICE 5
 
 typedef struct jobs_t {
     cfo_job_t *first, *last;
@@ -79,6 +83,8 @@ static void *work(void *baton)
     cfo_job_t *job;
     int heavy;
 
+    /* Linux, unlike POSIX, knows a thread's own. */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
     pthread_mutex_lock(&workers->mutex);
     while ((job = next_job(workers, &heavy))) {
         pthread_mutex_unlock(&workers->mutex);

@@ -591,6 +591,21 @@ def test_a_signal_ends_it_while_the_api_hangs(keeper, api, number):
     assert not any(is_alive(pid) for pid in issuers)
 
 
+def test_the_threads_stand_behind_the_issuer(keeper, api):
+    """What is ready to be asked does not wait for the keys of the next."""
+    api.faults({"match": {"op": "create"}, "do": {"hang": True}})
+    round_ = keeper.start([item(f"n{n}.example.com") for n in range(3)])
+    api.wait(lambda counts: counts["create"] == 3)
+    pid, (issuer,) = round_.process.pid, round_.issuers()
+    main, asking, *threads = [
+        os.getpriority(os.PRIO_PROCESS, task) for task in (
+            pid, issuer, *map(int, os.listdir(f"/proc/{pid}/task")))]
+    assert asking == main
+    assert threads.count(main + 5) == 3
+    round_.signal(signal.SIGTERM)
+    assert round_.wait(5).code == 1
+
+
 def test_a_signal_to_the_group_is_no_failure(keeper, api):
     api.faults({"match": {"op": "create"}, "do": {"hang": True}})
     for n in range(8):
