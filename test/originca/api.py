@@ -92,11 +92,11 @@ class Api:
 
     def _create(self, call, now, changes):
         data = self._create_body(call)
-        csr = self._csr(data.get("csr"))
+        public_key = self._key_of_csr(data.get("csr"))
         hostnames, doubled = self._hostnames(call.token,
                                              data.get("hostnames"))
         leaf = self.authority.sign(
-            csr.public_key(), hostnames, data["request_type"],
+            public_key, hostnames, data["request_type"],
             data["requested_validity"], now, changes)
         stored = self.shelf.put(leaf, hostnames, data, call.token, changes)
         result = {"certificate": leaf.pem, "csr": data["csr"],
@@ -138,7 +138,7 @@ class Api:
         return data
 
     @staticmethod
-    def _csr(text):
+    def _key_of_csr(text):
         match = CSR_PEM.search(text or "")
         if not match:
             raise Refusal(400, 1007, "CSR parsed as empty")
@@ -150,11 +150,10 @@ class Api:
             csr = x509.load_der_x509_csr(der)
             if not csr.is_signature_valid:
                 raise ValueError("signature does not fit")
-            ca.spki_der(csr.public_key())
+            return csr.public_key()
         except (ValueError, TypeError, binascii.Error,
                 UnsupportedAlgorithm):
             raise Refusal(400, 1011, "Failed to parse CSR") from None
-        return csr
 
     def _hostnames(self, token, wanted):
         wanted = wanted or []
@@ -230,11 +229,10 @@ class Api:
         """A stored certificate without csr and requested_validity."""
         pem = row["certificate"]
         if changes:
-            csr = self._csr(row["csr"])
             pem = self.authority.sign(
-                csr.public_key(), row["hostnames"], row["request_type"],
-                row["requested_validity"], self.shelf.time_of(row),
-                changes).pem
+                self._key_of_csr(row["csr"]), row["hostnames"],
+                row["request_type"], row["requested_validity"],
+                self.shelf.time_of(row), changes).pem
         shown = {"id": row["id"], "certificate": pem,
                  "expires_on": row["expires_on"],
                  "request_type": row["request_type"],

@@ -9,6 +9,7 @@ says whether the connection lives on.
 import asyncio
 import socket
 import struct
+import time
 import traceback
 from urllib.parse import parse_qsl, urlsplit
 
@@ -40,6 +41,7 @@ class Request:
         self.method, self.target, self.version = method, target, version
         self.headers = headers
         self.body = b""
+        self.arrived = 0.0         # its last byte, on time.monotonic()
         words = headers.get("connection", "").lower()
         self.keep_alive = "close" not in words and (
             version == "HTTP/1.1" or "keep-alive" in words)
@@ -73,6 +75,7 @@ class Connection(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def data_received(self, data):
+        self.heard = time.monotonic()
         self.buffer += data
         if len(self.buffer) > 2 * (MAX_HEAD + MAX_BODY):
             self.transport.abort()
@@ -186,6 +189,7 @@ class Connection(asyncio.Protocol):
         elif headers.get("content-length"):
             request.body = await self._exactly(
                 self._size(headers["content-length"], 10))
+        request.arrived = self.heard
         return request
 
     @staticmethod

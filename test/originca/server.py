@@ -80,7 +80,10 @@ class ApiConnection(Connection):
         entry = site.ledger.begin(call, ray, self.number)
         try:
             do, reply = self._decide(call, entry, request)
-            await self.pause(site.latency + do.get("delay", 0))
+            # what the work took is a part of the latency, as it is elsewhere
+            spent = time.monotonic() - request.arrived
+            await self.pause(max(site.latency - spent, 0)
+                             + do.get("delay", 0))
             if do.get("hang"):
                 await self.pause(None)
             if do.get("reset"):
