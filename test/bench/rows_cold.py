@@ -16,6 +16,7 @@ import cloudflare
 import httpd
 import pairs
 import tls
+from pebble import Pebble
 from rows_start import at_least, at_most, row, strace_counts
 from servers import Site, names_of
 
@@ -128,49 +129,6 @@ def cold_starts(bench):
 
 # -- mod_md -----------------------------------------------------------------
 
-PEBBLE = {"pebble": {
-    "listenAddress": "127.0.0.1:{port}",
-    "managementListenAddress": "127.0.0.1:{manage}",
-    "certificate": "{root}/api.pem", "privateKey": "{root}/api.key",
-    "httpPort": 5002, "tlsPort": 5001, "ocspResponderURL": "",
-    "externalAccountBindingRequired": False,
-    "profiles": {"default": {"description": "", "validityPeriod": 7776000}}}}
-
-
-class Pebble:
-    """Always valid, no sleep, no bad nonces."""
-
-    def __init__(self, root):
-        self.root = Path(root)
-        self.port = httpd.free_port()
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-             "ec_paramgen_curve:P-256", "-nodes", "-days", "9", "-subj",
-             "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-             "-keyout", f"{root}/api.key", "-out", f"{root}/api.pem"],
-            check=True, capture_output=True)
-        settings = dict(PEBBLE["pebble"])
-        settings.update(
-            listenAddress=f"127.0.0.1:{self.port}",
-            managementListenAddress=f"127.0.0.1:{httpd.free_port()}",
-            certificate=f"{root}/api.pem", privateKey=f"{root}/api.key")
-        (self.root / "pebble.json").write_text(json.dumps(
-            {"pebble": settings}))
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            ["pebble", "-config", str(self.root / "pebble.json")],
-            env={**os.environ, "PEBBLE_VA_ALWAYS_VALID": "1",
-                 "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-
 class MdSite(Site):
     """mod_md asks pebble, one after the other, from its watchdog."""
 
@@ -183,9 +141,8 @@ class MdSite(Site):
         return [httpd.load_line("watchdog"), httpd.load_line("md"),
                 f"MDStoreDir {self.root}/md", "MDPrivateKeys secp256r1",
                 "MDCertificateAgreement accepted", "MDContactEmail a@b.org",
-                f"MDCertificateAuthority https://127.0.0.1:"
-                f"{self.pebble.port}/dir",
-                f"MDCACertificateFile {self.pebble.root}/api.pem",
+                f"MDCertificateAuthority {self.pebble.url}",
+                f"MDCACertificateFile {self.pebble.api_ca}",
                 f"Listen 127.0.0.1:{self.http_port}",
                 f"MDPortMap http:{self.http_port} https:{self.port}",
                 "MDRetryDelay 1s", "MDCheckInterval 1s"] + [

@@ -3,13 +3,18 @@
 another module that looks after certificates in the same httpd."""
 
 import contextlib
+import os
 import shutil
 import subprocess
+import tempfile
+
+import pytest
 
 import pairs
 import tls
 import waiting
 from httpd import free_port
+from pebble import Pebble
 from test_examples import EXAMPLES, text_of
 
 HAPROXY = """
@@ -179,3 +184,64 @@ def test_what_mod_md_serves_is_left_to_it(httpd, cloudflare):
         assert theirs.sha256 == pairs.sha256(httpd.root / "md.pem")
         assert asked_for(cloudflare) == [["www.example.com"]]
         httpd.graceful()
+
+
+@pytest.fixture
+def pebble(httpd):
+    with tempfile.TemporaryDirectory(prefix="cforigin-acme-") as folder:
+        os.chmod(folder, 0o755)  # for httpd's User, who asks it
+        with Pebble(folder, httpd.http_port, httpd.port) as acme:
+            yield acme
+            httpd.stop()  # first, or mod_md misses its CA
+
+
+@pytest.mark.parametrize("challenge, inherited", [("http-01", False),
+                                                  ("tls-alpn-01", True)])
+def test_mod_md_gets_its_own_by_acme_beside_us(httpd, cloudflare, pebble,
+                                               challenge, inherited):
+    """Before its certificate is there, when it is, and ever after."""
+    httpd.extra_modules += ["watchdog", "md"]
+    httpd.server("Protocols http/1.1 acme-tls/1",
+                 f"MDStoreDir {httpd.root}/md", "MDContactEmail a@b.org",
+                 f"MDCertificateAuthority {pebble.url}",
+                 f"MDCACertificateFile {pebble.api_ca}",
+                 "MDCertificateAgreement accepted",
+                 f"MDCAChallenges {challenge}",
+                 f"MDPortMap http:{httpd.http_port} https:{httpd.port}",
+                 "MDomain direct.example.org",
+                 "CFOrigin on" if inherited else "CFOrigin off")
+    httpd.vhost("www.example.com", "" if inherited else "CFOrigin on")
+    httpd.vhost("direct.example.org")
+    httpd.expect("AH10085: Init: direct.example.org:443 will respond with")
+    # A reload or a stop while it asks its CA when to renew.
+    httpd.tolerate("md:warn.*contacting ACME server at",
+                   "md:error.*setup ACME communications$")
+    httpd.start()
+    ours = httpd.get("www.example.com")
+    theirs = httpd.get("direct.example.org", verify=False)
+    assert (ours.status, theirs.status) == (200, 503)
+    assert not theirs.is_fallback
+    waiting.until(lambda: httpd.log.matching("AH10059.* direct.example.org "),
+                  lambda: httpd.story("mod_md's certificate"), 20)
+    httpd.graceful()
+
+    def look():
+        try:
+            return httpd.get("direct.example.org", roots=pebble.roots)
+        except OSError:  # a worker of the generation before
+            return None
+
+    first = waiting.until(look, "mod_md's certificate", 10)
+    assert (first.status, first.names) == (200, ["direct.example.org"])
+    for again in (httpd.graceful, httpd.restart, httpd.graceful):
+        again()
+        theirs = httpd.get("direct.example.org", roots=pebble.roots)
+        assert (theirs.status, theirs.sha256) == (200, first.sha256)
+        mine = httpd.get("www.example.com")
+        assert (mine.status, mine.sha256) == (200, ours.sha256)
+    assert len(httpd.log.matching("AH10085")) == 2  # both of the first start
+    assert asked_for(cloudflare) == [["www.example.com"]]
+    assert [path.name for path in httpd.store.glob("certs/*")] \
+        == ["www.example.com"]
+    assert [path.name for path in (httpd.root / "md/domains").iterdir()] \
+        == ["direct.example.org"]
