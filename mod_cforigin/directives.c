@@ -6,6 +6,14 @@
  * takes notes and the owner still acts. */
 #include "directives_parts.h"
 
+/* What is in force when nothing is said. */
+#define ROOTS CFO_DATADIR "/origin_ca_roots.pem"
+#define RENEW_DAYS 30
+#define WARN_DAYS 14
+#define WAIT_SECONDS 10
+#define INTERVAL_SECONDS 60
+#define CONCURRENT 16
+
 cfo_server_conf_t *cfo_directives_of(const server_rec *s)
 {
     return ap_get_module_config(s->module_config, &cforigin_module);
@@ -18,10 +26,10 @@ static cfo_global_t *global_defaults(apr_pool_t *p)
     g->store = CFO_STOREDIR;
     g->libexec = CFO_LIBEXECDIR;
     g->api = CFO_API_DEFAULT;
-    g->ca_root_file = CFO_DATADIR "/origin_ca_roots.pem";
-    g->startup_wait = apr_time_from_sec(10);
-    g->reload_interval = apr_time_from_sec(60);
-    g->max_concurrent = 16;
+    g->ca_root_file = ROOTS;
+    g->startup_wait = apr_time_from_sec(WAIT_SECONDS);
+    g->reload_interval = apr_time_from_sec(INTERVAL_SECONDS);
+    g->max_concurrent = CONCURRENT;
     g->shared = apr_array_make(p, 2, sizeof(cfo_shared_t));
     return g;
 }
@@ -75,8 +83,10 @@ void *cfo_directives_merge(apr_pool_t *p, void *basev, void *addv)
 
 cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf)
 {
-    static const cfo_window_t renew = {apr_time_from_sec(30 * 86400), 0, 1};
-    static const cfo_window_t warn = {apr_time_from_sec(14 * 86400), 0, 1};
+    static const cfo_window_t renew = {apr_time_from_sec(RENEW_DAYS * 86400),
+                                       0, 1};
+    static const cfo_window_t warn = {apr_time_from_sec(WARN_DAYS * 86400), 0,
+                                      1};
     cfo_settings_t settings;
 
     memset(&settings, 0, sizeof(settings));
@@ -95,63 +105,92 @@ cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf)
 
 #define AT(field) ((void *)APR_OFFSETOF(cfo_global_t, field))
 
+/* Syntax and default as the manual page has them. httpd shows this with an
+ * error, mod_info always. */
+#define TELLS(syntax, otherwise, what) syntax " (default " otherwise "): " what
+
 const command_rec cfo_directives[] = {
-    AP_INIT_FLAG("CFOrigin", cfo_set_enabled, NULL, RSRC_CONF,
-                 "on: manage the certificate of this virtual host"),
-    AP_INIT_TAKE1("CFOriginTokenFile", cfo_set_token_file, NULL, RSRC_CONF,
-                  "file with a Cloudflare API token, readable by its owner "
-                  "alone; each distinct file is an account of its own"),
+    AP_INIT_FLAG(
+        "CFOrigin", cfo_set_enabled, NULL, RSRC_CONF,
+        TELLS("on|off", "off", "manage the certificate of this virtual host")),
+    AP_INIT_TAKE1(
+        "CFOriginTokenFile", cfo_set_token_file, NULL, RSRC_CONF,
+        TELLS("path", "none; needed where a certificate is managed",
+              "file with a Cloudflare API token, readable by its owner alone; "
+              "each distinct file is an account of its own")),
     AP_INIT_RAW_ARGS("CFOriginCertificate", cfo_set_certificate, NULL,
                      RSRC_CONF,
-                     "a name and hostnames: one certificate shared by every "
-                     "managed virtual host whose names it covers"),
+                     TELLS("name host...", "none",
+                           "one certificate shared by every managed virtual "
+                           "host whose names it covers")),
     AP_INIT_RAW_ARGS("CFOriginHostnames", cfo_set_hostnames, NULL, RSRC_CONF,
-                     "the names on this virtual host's certificate, instead "
-                     "of ServerName and ServerAlias"),
+                     TELLS("host...", "ServerName and ServerAlias",
+                           "the names on this virtual host's certificate")),
     AP_INIT_TAKE_ARGV("CFOriginRequestType", cfo_set_request_type, NULL,
-                      RSRC_CONF, "origin-ecc, origin-rsa, or both"),
-    AP_INIT_TAKE1("CFOriginValidity", cfo_set_validity, NULL, RSRC_CONF,
-                  "days: " CFO_VALIDITIES),
+                      RSRC_CONF,
+                      TELLS("origin-ecc|origin-rsa...", "origin-ecc",
+                            "a P-256 key, an RSA key of 2048 bits, or both")),
+    AP_INIT_TAKE1(
+        "CFOriginValidity", cfo_set_validity, NULL, RSRC_CONF,
+        TELLS("days", APR_STRINGIFY(CFO_VALIDITY_DEFAULT), CFO_VALIDITIES)),
     AP_INIT_TAKE1("CFOriginRenewMode", cfo_set_renew_mode, NULL, RSRC_CONF,
-                  "auto, or manual: watch and show, never issue again"),
+                  TELLS("auto|manual", "auto",
+                        "manual is to watch and show, never to issue again")),
     AP_INIT_TAKE1("CFOriginRenewWindow", cfo_set_renew_window, NULL, RSRC_CONF,
-                  "how long before its end a certificate is renewed: 30d or "
-                  "33%"),
+                  TELLS("window", APR_STRINGIFY(RENEW_DAYS) "d",
+                        "how long before its end a certificate is renewed, "
+                        "such as 30d or 33%")),
     AP_INIT_TAKE1("CFOriginWarnWindow", cfo_set_warn_window, NULL, RSRC_CONF,
-                  "how long before its end a certificate is told to be "
-                  "expiring: 14d or 10%"),
+                  TELLS("window", APR_STRINGIFY(WARN_DAYS) "d",
+                        "how long before its end a certificate is told to be "
+                        "expiring, such as 14d or 10%")),
     AP_INIT_TAKE1("CFOriginStartupWait", cfo_set_startup_wait, NULL, RSRC_CONF,
-                  "how long a start waits for certificates: 0 to 60s"),
+                  TELLS("time", APR_STRINGIFY(WAIT_SECONDS) "s",
+                        "how long a start waits for certificates, 0 to 60s")),
     AP_INIT_TAKE1("CFOriginReload", cfo_set_reload, NULL, RSRC_CONF,
-                  "auto, or off: only tell that a reload is wanted"),
+                  TELLS("auto|off", "auto",
+                        "off is only to tell that a reload is wanted")),
     AP_INIT_TAKE1("CFOriginReloadInterval", cfo_set_reload_interval, NULL,
-                  RSRC_CONF, "least time between two reloads of its own"),
-    AP_INIT_TAKE1("CFOriginStoreDir", cfo_set_path, AT(store), RSRC_CONF,
-                  "folder of the keys and certificates"),
-    AP_INIT_TAKE_ARGV("CFOriginNotifyCommand", cfo_set_notify, NULL, RSRC_CONF,
-                      "command run for issued, renewed, expiring, errored, "
-                      "recovered"),
+                  RSRC_CONF,
+                  TELLS("time", APR_STRINGIFY(INTERVAL_SECONDS) "s",
+                        "least time between two reloads of its own")),
+    AP_INIT_TAKE1(
+        "CFOriginStoreDir", cfo_set_path, AT(store), RSRC_CONF,
+        TELLS("path", CFO_STOREDIR, "folder of the keys and certificates")),
+    AP_INIT_TAKE_ARGV(
+        "CFOriginNotifyCommand", cfo_set_notify, NULL, RSRC_CONF,
+        TELLS("command", "none",
+              "run for issued, renewed, expiring, errored, recovered")),
     AP_INIT_TAKE1("CFOriginRevoke", cfo_set_revoke, NULL, RSRC_CONF,
-                  "off, or superseded: revoke what was replaced"),
+                  TELLS("off|superseded", "off",
+                        "superseded is to revoke what was replaced")),
     AP_INIT_FLAG("CFOriginPack", cfo_set_pack, NULL, RSRC_CONF,
-                 "on: virtual hosts of one account and zone share "
-                 "certificates of up to 200 names"),
+                 TELLS("on|off", "off",
+                       "virtual hosts of one account and zone share "
+                       "certificates of up to 200 names")),
     AP_INIT_TAKE1("CFOriginZoneID", cfo_set_zone_id, NULL, RSRC_CONF,
-                  "the zone's id, if it shall not be looked up by name"),
+                  TELLS("id", "looked up by name", "the zone's id")),
     AP_INIT_TAKE1("CFOriginAPI", cfo_set_api, NULL, RSRC_CONF,
-                  "base URL of the API"),
+                  TELLS("url", CFO_API_DEFAULT, "base URL of the API")),
     AP_INIT_TAKE1("CFOriginAPICAFile", cfo_set_path, AT(api_ca_file),
-                  RSRC_CONF, "certificates trusted for the API's own TLS"),
+                  RSRC_CONF,
+                  TELLS("path", "the system's",
+                        "certificates trusted for the API's own TLS")),
     AP_INIT_TAKE1("CFOriginProxy", cfo_set_proxy, NULL, RSRC_CONF,
-                  "URL of an outgoing HTTP proxy"),
+                  TELLS("url", "none", "an outgoing HTTP proxy")),
     AP_INIT_TAKE1("CFOriginMaxConcurrent", cfo_set_max_concurrent, NULL,
-                  RSRC_CONF, "most API requests in flight, 1 to 256"),
-    AP_INIT_TAKE1("CFOriginCARootFile", cfo_set_path, AT(ca_root_file),
-                  RSRC_CONF, "the roots that a certificate must chain to"),
+                  RSRC_CONF,
+                  TELLS("n", APR_STRINGIFY(CONCURRENT),
+                        "most API requests in flight, 1 to 256")),
+    AP_INIT_TAKE1(
+        "CFOriginCARootFile", cfo_set_path, AT(ca_root_file), RSRC_CONF,
+        TELLS("path", ROOTS, "the roots that a certificate must chain to")),
     AP_INIT_TAKE1("CFOriginLibexecDir", cfo_set_path, AT(libexec), RSRC_CONF,
-                  "folder of cforigin-keeper and cforigin-issuer"),
+                  TELLS("path", CFO_LIBEXECDIR,
+                        "folder of cforigin-keeper and cforigin-issuer")),
     AP_INIT_TAKE12("CFOriginUser", cfo_set_user, NULL, RSRC_CONF,
-                   "user and group that the issuer becomes"),
+                   TELLS("user [group]", "httpd's User and Group",
+                         "whom the issuer becomes")),
 
     AP_INIT_TAKE1("SSLEngine", cfo_note_ssl_engine, NULL, RSRC_CONF,
                   "mod_ssl's; noted by mod_cforigin"),

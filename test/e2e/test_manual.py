@@ -2,6 +2,7 @@
 """The manual page, the README's table and the directives themselves tell the
 same; the README's commands do what it says."""
 
+import html
 import json
 import re
 import subprocess
@@ -10,9 +11,14 @@ import pytest
 
 import waiting
 from httpd import TOP
+from test_package import where_things_go
 
 README = (TOP / "README.md").read_text(encoding="utf-8")
 PAGE = TOP / "debian/mod_cforigin.8"
+CONTEXTS = {"S": "server", "V": "virtual host"}
+DEBIANS = {"data": "/usr/share/apache2/cforigin",
+           "store": "/var/lib/apache2/cforigin",
+           "programs": "/usr/lib/apache2"}
 
 
 def directives():
@@ -22,59 +28,93 @@ def directives():
 
 
 def manual():
-    """{directive: {Syntax, Default, Context, Example}}, as written."""
+    """[(directive, Syntax, Default, Context, Example)], as written."""
     text = PAGE.read_text(encoding="utf-8").replace("\\-", "-")
     text = re.sub(r"\\f[BPI]", "", text).replace("\\e", "\\")
-    return {name: dict(re.findall(r"^(\w+):\t+(.*)$", body, re.M))
-            for name, body in re.findall(
-                r"^\.SS (CFOrigin\w*)\n(.*?)(?=^\.S[HS] )", text,
-                re.M | re.S)}
+    found = []
+    for name, body in re.findall(
+            r"^\.SS (CFOrigin\w*)\n(.*?)(?=^\.S[HS] )", text, re.M | re.S):
+        entry = re.findall(r"^(\w+):\t+(.*)$", body, re.M)
+        assert [key for key, _ in entry] == ["Syntax", "Default", "Context",
+                                             "Example"], name
+        found.append((name, *[value for _, value in entry]))
+    return found
 
 
 def table():
     """The same of the README's table."""
-    found = {}
+    found = []
     for row in re.findall(r"^\| `CFOrigin.*$", README, re.M):
         syntax, context, default, meaning = (
             cell.strip().replace("\\|", "|")
             for cell in re.split(r"(?<!\\)\|", row)[1:5])
-        syntax = syntax.strip("`")
-        found[syntax.split()[0]] = {
-            "Syntax": syntax.replace("…", "..."),
-            "Default": default.strip("`"), "Context": context,
-            "Example": re.match(r"`([^`]+)`", meaning)[1]}
+        syntax = syntax.strip("`").replace("…", "...")
+        found.append((syntax.split()[0], syntax, default.strip("`"),
+                      ", ".join(CONTEXTS[word] for word in context.split()),
+                      re.match(r"`([^`]+)`", meaning)[1]))
     return found
 
 
-def test_none_misses_a_directive():
-    names = directives()
-    assert len(names) > 20
-    assert set(names) == set(manual()) == set(table())
-    for name, entry in manual().items():
-        assert list(entry) == ["Syntax", "Default", "Context", "Example"], name
+def fetch(httpd, path):
+    """A page of the test's httpd, without TLS."""
+    return subprocess.run(
+        ["curl", "-s", f"http://127.0.0.1:{httpd.http_port}/{path}"],
+        text=True, capture_output=True, check=True, timeout=20).stdout
 
 
-def test_page_and_table_agree():
-    rows = table()
-    for name, entry in manual().items():
-        row = rows[name]
-        assert entry["Syntax"].split()[0] == row["Syntax"].split()[0] == name
-        assert entry["Example"] == row["Example"], name
-        contexts = {"S": "server", "V": "virtual host"}
-        assert entry["Context"] == ", ".join(
-            contexts[word] for word in row["Context"].split()), name
-        if row["Default"] not in ("", "none", "the installed file"):
-            assert entry["Default"] == row["Default"], name
+def known_to_httpd(httpd):
+    """[(directive, syntax, default)] of the module that runs, by mod_info;
+    with Debian's paths, which the texts have."""
+    httpd.extra_modules.append("info")
+    httpd.server('<Location "/server-info">', "    SetHandler server-info",
+                 "</Location>")
+    httpd.start()
+    page = fetch(httpd, "server-info?mod_cforigin.c")
+    here = where_things_go()
+    found = []
+    for name, text in re.findall(r"<tt>(CFOrigin\w*) - <i>(.*?)</i>", page):
+        if text.startswith("not to be written"):
+            continue
+        syntax, default = re.match(r"(.*?) \(default (.*?)\): ",
+                                   html.unescape(text)).groups()
+        for place, path in DEBIANS.items():
+            if default.startswith(here[place]):
+                default = path + default[len(here[place]):]
+                break
+        found.append((name, f"{name} {syntax}", default))
+    return found
+
+
+def test_page_table_and_module_tell_the_same(httpd):
+    """Syntax, default, context and example, of each directive once."""
+    page = manual()
+    assert len(page) > 20
+    assert sorted(page) == sorted(table())
+    assert sorted(entry[:3] for entry in page) \
+        == sorted(known_to_httpd(httpd))
+
+
+def test_the_shipped_file_shows_what_is_in_force():
+    text = (TOP / "conf-examples/cforigin.conf").read_text(encoding="utf-8")
+    text = text[text.index("# What is in force when nothing is said."):]
+    defaults, _, examples = text.partition("# Examples of what is not")
+    defaults, examples = (dict(re.findall(r"^#(CFOrigin\w*) (.*)$", part,
+                                          re.M))
+                          for part in (defaults, examples))
+    there = {name: default for name, _, default, _, _ in manual()}
+    assert defaults == {name: there[name] for name in defaults}
+    assert len(defaults) >= 16
+    left = set(there) - set(defaults) - set(examples)
+    assert left == {"CFOriginTokenFile", "CFOriginHostnames"}
 
 
 @pytest.mark.parametrize("name", directives())
 def test_the_contexts_are_the_true_ones(httpd, name):
     """The example passes where it may stand, and is refused elsewhere."""
-    entry = manual()[name]
-    line = entry["Example"].replace("CFOriginUser cforigin",
-                                    "CFOriginUser nobody")
-    for place, allowed in (("server", "server" in entry["Context"]),
-                           ("vhost", "virtual host" in entry["Context"]),
+    context, line = next(entry[3:] for entry in manual() if entry[0] == name)
+    line = line.replace("CFOriginUser cforigin", "CFOriginUser nobody")
+    for place, allowed in (("server", "server" in context),
+                           ("vhost", "virtual host" in context),
                            ("directory", False)):
         httpd.lines, httpd.vhosts = [], []
         if place == "vhost":
@@ -120,11 +160,7 @@ def command(httpd, program):
 
 
 def status(httpd):
-    done = subprocess.run(
-        ["curl", "-s",
-         f"http://127.0.0.1:{httpd.http_port}/cforigin-status?format=json"],
-        capture_output=True, check=True, timeout=20)
-    return json.loads(done.stdout)
+    return json.loads(fetch(httpd, "cforigin-status?format=json"))
 
 
 @pytest.fixture

@@ -32,8 +32,7 @@ def tree(folder):
     return found
 
 
-@pytest.fixture
-def places():
+def where_things_go():
     """Where the parts belong, for this APXS."""
     if DEBIAN:
         return {"programs": "/usr/lib/apache2",
@@ -47,6 +46,11 @@ def places():
             "data": apxs("exp_datadir") + "/cforigin-roots",
             "tokens": apxs("exp_sysconfdir") + "/cforigin",
             "conf": apxs("exp_sysconfdir") + "/extra/httpd-cforigin.conf"}
+
+
+@pytest.fixture
+def places():
+    return where_things_go()
 
 
 def words_for(root, tmp_path):
