@@ -28,7 +28,7 @@ void cfo_pki_wipe(cfo_pem_t *pem);
  * as unencrypted PKCS#8 PEM; a CSR of it with an empty subject and the
  * hostnames as subjectAltName (the API ignores both; other readers don't),
  * signed with SHA-256; and what cfo_pki_key_spki says of the key. All at once,
- * since OpenSSL takes ten times as long to read a P-256 key as to make it.
+ * since OpenSSL takes twice as long to read a P-256 key as to make all three.
  * RSA takes tens of milliseconds: call it from a thread.
  * @return APR_SUCCESS, or APR_EGENERAL when OpenSSL fails (no entropy, memory)
  */

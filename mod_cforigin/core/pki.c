@@ -210,6 +210,27 @@ static int csr_add_names(X509_REQ *req, const apr_array_header_t *hostnames)
     return ok;
 }
 
+/* What X509_REQ_set_pubkey does for a P-256 key takes as long as the rest of
+ * the CSR and the key together: it reads what it has encoded. */
+static int csr_set_key(X509_REQ *req, EVP_PKEY *pkey)
+{
+    unsigned char *point = NULL;
+    size_t len;
+
+    if (!EVP_PKEY_is_a(pkey, "EC")) {
+        return X509_REQ_set_pubkey(req, pkey) == 1;
+    }
+    len = EVP_PKEY_get1_encoded_public_key(pkey, &point);
+    if (len && X509_PUBKEY_set0_param(
+                   X509_REQ_get_X509_PUBKEY(req),
+                   OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+                   OBJ_nid2obj(NID_X9_62_prime256v1), point, (int)len) == 1) {
+        return 1;
+    }
+    OPENSSL_free(point);
+    return 0;
+}
+
 static int csr_print(apr_pool_t *p, X509_REQ *req, cfo_pem_t *csr)
 {
     BIO *bio = BIO_new(BIO_s_mem());
@@ -228,7 +249,7 @@ static int csr_make(apr_pool_t *p, EVP_PKEY *pkey,
     int ok = 0;
 
     if (req && X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
-        X509_REQ_set_pubkey(req, pkey) == 1 &&
+        csr_set_key(req, pkey) &&
         (!hostnames->nelts || csr_add_names(req, hostnames)) &&
         X509_REQ_sign(req, pkey, EVP_sha256()) > 0 && csr_print(p, req, csr)) {
         *spki_sha256 = cfo_pki_encoded_spki(p, X509_REQ_get_X509_PUBKEY(req));
