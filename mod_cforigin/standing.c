@@ -54,10 +54,8 @@ static const cfo_entry_t *hold(cfo_generation_t *gen, cfo_standing_t *st,
         return kept;
     if (entry->stored.state == CFO_STORED_NONE && entry->fault == NULL)
         return &gen->nothing;
-    if (st->pool == NULL) {
+    if (st->pool == NULL)
         apr_pool_create(&st->pool, gen->pool);
-        apr_pool_tag(st->pool, "cforigin_standing");
-    }
     return cfo_known_copy(st->pool, entry);
 }
 
