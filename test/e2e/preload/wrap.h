@@ -19,26 +19,19 @@
 /* The includer's: openat, unless it has a word to say. */
 static int opening(const char *path, int flags, mode_t mode);
 
-int open(const char *path, int flags, ...)
-{
-    va_list more;
-    mode_t mode;
+#define OPENS(name)                                                           \
+    int name(const char *path, int flags, ...)                                \
+    {                                                                         \
+        va_list more;                                                         \
+        mode_t mode;                                                          \
+                                                                              \
+        va_start(more, flags);                                                \
+        mode = va_arg(more, mode_t);                                          \
+        va_end(more);                                                         \
+        return opening(path, flags, mode);                                    \
+    }
 
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-    return opening(path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...)
-{
-    va_list more;
-    mode_t mode;
-
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-    return opening(path, flags, mode);
-}
+OPENS(open)
+OPENS(open64)
 
 #endif
