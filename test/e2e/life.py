@@ -21,19 +21,23 @@ def show_status(httpd):
     httpd.server(*STATUS)
 
 
-def status(httpd):
-    """?format=json, as an object."""
+def page(httpd, path):
+    """A page without TLS, its text."""
     conn = http.client.HTTPConnection("127.0.0.1", httpd.http_port,
                                       timeout=10)
     try:
-        conn.request("GET", "/cforigin-status?format=json",
-                     headers={"Host": "localhost"})
+        conn.request("GET", path, headers={"Host": "localhost"})
         answer = conn.getresponse()
-        text = answer.read()
+        text = answer.read().decode()
     finally:
         conn.close()
     assert answer.status == 200, (answer.status, text)
-    return json.loads(text)
+    return text
+
+
+def status(httpd):
+    """?format=json, as an object."""
+    return json.loads(page(httpd, "/cforigin-status?format=json"))
 
 
 def shown(httpd, name, request_type=None):

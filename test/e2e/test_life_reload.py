@@ -91,7 +91,10 @@ def test_reload_off_only_tells(httpd, clock):
     assert httpd.generations() == 1
     assert life.served(httpd, "a.example.com") == first
     assert len(httpd.log.matching("a reload is wanted")) == 1
+    waits = "Installed, waits for a reload"
+    assert waits in life.page(httpd, "/cforigin-status/a.example.com")
     httpd.graceful()
+    assert waits not in life.page(httpd, "/cforigin-status/a.example.com")
     assert life.served(httpd, "a.example.com") \
         == life.stored(httpd, "a.example.com")
     assert wanted(httpd) is None
