@@ -34,6 +34,21 @@
 
 /* ---- pairs on the disk ---- */
 
+/* What its meta.json says was found in these very bytes, or a look at them. */
+static int is_pair(apr_pool_t *p, const char *dir, const cfo_pem_t *cert,
+                   const cfo_pem_t *key)
+{
+    const cfo_cert_facts_t *facts = NULL;
+    cfo_pem_t text;
+
+    if (cfo_store_read_file(p, cfo_store_path(p, dir, CFO_FILE_META), &text) ==
+        APR_SUCCESS) {
+        (void)cfo_store_meta_parse_checked(p, &text, cert, key, &facts);
+    }
+    return facts || cfo_pki_pair_matches(cert->data, cert->len, key->data,
+                                         key->len) == 1;
+}
+
 /* 1 when the directory holds a pair; with cert, only this certificate's. */
 static int holds_pair(apr_pool_t *p, const char *dir, const cfo_pem_t *cert)
 {
@@ -44,8 +59,7 @@ static int holds_pair(apr_pool_t *p, const char *dir, const cfo_pem_t *cert)
                             &there) == APR_SUCCESS &&
         cfo_store_read_file(p, cfo_store_path(p, dir, CFO_FILE_KEY), &key) ==
             APR_SUCCESS) {
-        yes = cfo_pki_pair_matches(there.data, there.len, key.data, key.len) ==
-              1;
+        yes = is_pair(p, dir, &there, &key);
         cfo_pki_wipe(&key);
     }
     return yes && (!cert || (cert->len == there.len &&
