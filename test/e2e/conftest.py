@@ -2,6 +2,7 @@
 """Fixtures: a test Cloudflare for the worker, a real httpd for the test."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,8 @@ MPMS = ["event", "worker", "prefork"]
 # sweeps with every point, rounds by the thousand.
 SLOW = bool(os.environ.get("CFORIGIN_SLOW"))
 ONE_MPM = MPMS if SLOW else MPMS[:1]
+# Started in the background, a shell has it ignored, and so would each httpd.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 collect_ignore = [] if os.geteuid() == 0 else ["test_split_as_root.py",
                                                "test_separation.py",
                                                "test_pid1_as_root.py",
