@@ -74,6 +74,19 @@ typedef struct cfo_decision_t {
     apr_time_t renew_at; /* when renew-window begins; 0 without a pair */
 } cfo_decision_t;
 
+/**
+ * Whether a pair of the Origin CA that stands in the targets is taken over.
+ * Over a pair that the store has, only a younger one is: an older one is what
+ * was not overwritten when it should have been. And over a good one, only a
+ * good one: a mistake of a file must not replace what works.
+ * @param found the facts of the targets' pair, which is known to match
+ * @param now   as for cfo_decide
+ */
+int cfo_decide_adoptable(const cfo_wanted_t *wanted,
+                         const cfo_stored_t *stored,
+                         const cfo_cert_facts_t *found, apr_time_t now,
+                         apr_pool_t *ptemp);
+
 /** "valid", "missing", … as in the contract; "key-mismatch" etc. */
 const char *cfo_reason_word(cfo_reason_t reason);
 int cfo_reason_parse(const char *word, cfo_reason_t *reason);

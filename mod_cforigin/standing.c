@@ -99,12 +99,11 @@ static const cfo_entry_t *look_for_other(cfo_generation_t *gen,
     return entry->cert_path ? hold(gen, st, entry) : NULL;
 }
 
-/* The target that holds an Origin CA pair which the store lacks, or NULL. */
+/* The target whose Origin CA pair is to be taken over, or NULL. */
 static const cfo_target_t *adoptable(cfo_generation_t *gen,
-                                     const cfo_standing_t *st,
+                                     const cfo_standing_t *st, apr_time_t now,
                                      apr_pool_t *ptemp)
 {
-    const cfo_cert_facts_t *stored = st->entry->stored.facts;
     int i;
 
     for (i = 0; st->wanted->targets && i < st->wanted->targets->nelts; i++) {
@@ -118,10 +117,9 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
         if (look->facts->has_type &&
             look->facts->type != st->wanted->request_type)
             continue;
-        if (stored && (!strcmp(stored->sha256, look->facts->sha256) ||
-                       stored->not_before >= look->facts->not_before))
-            continue;
-        if (cfo_target_pair_matches(target->certificate, target->key, ptemp))
+        if (cfo_decide_adoptable(st->wanted, &st->entry->stored, look->facts,
+                                 now, ptemp) &&
+            cfo_target_pair_matches(target->certificate, target->key, ptemp))
             return target;
     }
     return NULL;
@@ -212,12 +210,12 @@ static cfo_decision_t decide(cfo_generation_t *gen, cfo_standing_t *st,
 {
     cfo_stored_t stored = st->entry->stored;
 
-    st->adoptable = adoptable(gen, st, ptemp);
+    now = cfo_clock_trusted(gen, now);
+    st->adoptable = adoptable(gen, st, now, ptemp);
     stored.forced = st->forced;
     stored.other_type = st->other != NULL;
     stored.adoptable = st->adoptable != NULL;
-    return cfo_decide(st->wanted, &stored, gen->host,
-                      cfo_clock_trusted(gen, now), ptemp);
+    return cfo_decide(st->wanted, &stored, gen->host, now, ptemp);
 }
 
 static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,

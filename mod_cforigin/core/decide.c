@@ -68,6 +68,29 @@ static int validity_differs(const cfo_cert_facts_t *facts, int validity)
     return validity > 0 && llabs(lifetime - validity * day) > day;
 }
 
+static int is_good(const cfo_wanted_t *wanted, const cfo_cert_facts_t *facts,
+                   apr_time_t now, apr_pool_t *ptemp)
+{
+    return (!now || now < facts->not_after) &&
+           !cfo_names_uncovered(wanted->hostnames, facts->hostnames, ptemp);
+}
+
+int cfo_decide_adoptable(const cfo_wanted_t *wanted,
+                         const cfo_stored_t *stored,
+                         const cfo_cert_facts_t *found, apr_time_t now,
+                         apr_pool_t *ptemp)
+{
+    if (stored->state == CFO_STORED_UNREADABLE)
+        return 0;
+    if (stored->state != CFO_STORED_PAIR)
+        return 1;
+    if (found->not_before <= stored->facts->not_before ||
+        strcmp(found->sha256, stored->facts->sha256) == 0)
+        return 0;
+    return is_good(wanted, found, now, ptemp) ||
+           !is_good(wanted, stored->facts, now, ptemp);
+}
+
 /* The first reason that holds for a pair; CFO_VALID and CFO_ADOPTED are the
  * two that leave it be. */
 static cfo_reason_t judge_pair(const cfo_wanted_t *wanted,

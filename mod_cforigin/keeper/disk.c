@@ -156,21 +156,18 @@ static int read_pair(cfo_task_t *task, const cfo_target_t *target,
     return 0;
 }
 
-/* The first target whose pair the store lacks. Over a pair that the store
- * has, only a younger one counts: an older one is what was not overwritten
- * when it should have been. */
+/* The first target whose pair is to be taken over. */
 static int find_adoptable(cfo_task_t *task, const cfo_stored_t *stored,
                           pair_t *pair)
 {
-    const apr_array_header_t *targets = task->item->wanted.targets;
+    const cfo_wanted_t *wanted = &task->item->wanted;
 
-    if (stored->state == CFO_STORED_UNREADABLE)
-        return 0;
-    for (int i = 0; i < targets->nelts; i++) {
-        if (!read_pair(task, &APR_ARRAY_IDX(targets, i, cfo_target_t), pair))
+    for (int i = 0; i < wanted->targets->nelts; i++) {
+        if (!read_pair(task, &APR_ARRAY_IDX(wanted->targets, i, cfo_target_t),
+                       pair))
             continue;
-        if (stored->state != CFO_STORED_PAIR ||
-            pair->facts->not_before > stored->facts->not_before)
+        if (cfo_decide_adoptable(wanted, stored, pair->facts,
+                                 trusted_now(task), task->p))
             return 1;
         cfo_pki_wipe(&pair->cert);
         cfo_pki_wipe(&pair->key);

@@ -6,6 +6,7 @@ import fcntl
 import glob
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -763,6 +764,26 @@ def test_a_pair_made_by_hand_is_adopted(keeper, api, tmp_path_factory):
     assert "adopted" in keeper.journal_words()
     assert keeper.serial("a.example.com") == maker.serial("a.example.com")
     assert keeper.run([one]).names("kept") == ["a.example.com"]
+    assert len(api.calls()) == calls
+
+
+def test_a_good_pair_is_not_replaced_by_anothers(keeper, api, tmp_path):
+    """A younger one of the Origin CA that was copied into its files by
+    mistake: the files are repaired, nothing is asked for."""
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    one = item("a.example.com", targets=[target(cert, key)])
+    keeper.run([one])
+    mine = keeper.serial("a.example.com")
+    api.settings(clock_offset=200)
+    maker = Keeper(tmp_path, api)
+    maker.run([item("b.example.com")])
+    for file, place in (("cert.pem", cert), ("key.pem", key)):
+        shutil.copy(maker.dir("b.example.com") / "current" / file, place)
+    calls = len(api.calls())
+    assert keeper.run([one]).names("kept") == ["a.example.com"]
+    assert keeper.serial("a.example.com") == mine
+    assert str(pairs.certificate(cert).serial_number) == mine
+    assert pairs.belong_together(cert, key)
     assert len(api.calls()) == calls
 
 

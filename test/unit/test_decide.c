@@ -202,6 +202,62 @@ static void to_the_microsecond(void **state)
                      CFO_EXPIRED);
 }
 
+/* A pair in the targets, made `age` days ago, against one in the store that
+ * was made ten days ago. */
+static void over_what_is_stored(void **state)
+{
+    static const struct {
+        const char *about;
+        cfo_stored_state_t state;
+        const char *stored_names, *names; /* NULL: those wanted */
+        int stored_left, left, age;       /* days */
+        int same, no_clock, expected;
+    } cases[] = {
+        {"nothing stored", CFO_STORED_NONE, NULL, NULL, 0, 9, 20, 0, 0, 1},
+        {"nothing stored, expired", CFO_STORED_NONE, NULL, NULL, 0, -1, 20, 0,
+         0, 1},
+        {"damaged", CFO_STORED_DAMAGED, NULL, NULL, 0, 9, 20, 0, 0, 1},
+        {"sick", CFO_STORED_UNREADABLE, NULL, NULL, 0, 9, 1, 0, 0, 0},
+        {"younger", CFO_STORED_PAIR, NULL, NULL, 90, 9, 5, 0, 0, 1},
+        {"the same", CFO_STORED_PAIR, NULL, NULL, 90, 9, 5, 1, 0, 0},
+        {"older", CFO_STORED_PAIR, NULL, NULL, 90, 9, 20, 0, 0, 0},
+        {"older, stored lacks a name", CFO_STORED_PAIR, "a.x.org", NULL, 90, 9,
+         20, 0, 0, 0},
+        {"lacks a name", CFO_STORED_PAIR, NULL, "a.x.org", 90, 9, 5, 0, 0, 0},
+        {"another's", CFO_STORED_PAIR, NULL, "c.x.org", 90, 9, 5, 0, 0, 0},
+        {"both lack it", CFO_STORED_PAIR, "a.x.org", "a.x.org", 90, 9, 5, 0, 0,
+         1},
+        {"expired", CFO_STORED_PAIR, NULL, NULL, 90, 0, 5, 0, 0, 0},
+        {"expired, says a wrong clock", CFO_STORED_PAIR, NULL, NULL, 90, 0, 5,
+         0, 1, 1},
+        {"both expired", CFO_STORED_PAIR, NULL, NULL, 0, 0, 5, 0, 0, 1},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        cfo_wanted_t wanted = {.hostnames = strings("a.x.org b.x.org")};
+        cfo_cert_facts_t mine = {.hostnames = wanted.hostnames}, found = mine;
+        cfo_stored_t stored = {.state = cases[i].state};
+
+        if (cases[i].stored_names)
+            mine.hostnames = strings(cases[i].stored_names);
+        if (cases[i].names)
+            found.hostnames = strings(cases[i].names);
+        mine.not_before = NOW - 10 * DAY;
+        mine.not_after = NOW + cases[i].stored_left * DAY;
+        mine.sha256 = "1";
+        found.not_before = NOW - cases[i].age * DAY;
+        found.not_after = NOW + cases[i].left * DAY;
+        found.sha256 = cases[i].same ? "1" : "2";
+        if (cases[i].state == CFO_STORED_PAIR)
+            stored.facts = &mine;
+        if (cfo_decide_adoptable(&wanted, &stored, &found,
+                                 cases[i].no_clock ? 0 : NOW,
+                                 pool) != cases[i].expected)
+            fail_msg("%s", cases[i].about);
+    }
+}
+
 /* The words are a contract with whoever reads the status. */
 static void words(void **state)
 {
@@ -234,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
         cmocka_unit_test(to_the_microsecond),
+        cmocka_unit_test(over_what_is_stored),
         cmocka_unit_test(words),
     };
     int rc;
