@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * Small helpers over jansson for the rooms that read and write the lines
- * between parent and keeper and the store's files. A text that is NULL (or
- * no UTF-8) is left out when written; a value of another type than asked for
- * reads as if it were not there.
+ * between parent and keeper and the store's files. A text that is NULL is left
+ * out when written; a value of another type than asked for reads as if it were
+ * not there.
  */
 #ifndef CFORIGIN_JSON_H
 #define CFORIGIN_JSON_H
@@ -11,6 +11,13 @@
 #include "cforigin.h"
 
 #include <jansson.h>
+
+/** A text as a JSON value. One that is no UTF-8, as a path may be, goes as
+ * {"bytes": "<hex>"}: JSON can't hold it otherwise. A new reference. */
+json_t *cfo_json_string(const char *text);
+
+/** What cfo_json_string was given, in p; NULL when it is no text. */
+const char *cfo_json_string_value(apr_pool_t *p, const json_t *value);
 
 void cfo_json_put_text(json_t *json, const char *key, const char *text);
 void cfo_json_put_number(json_t *json, const char *key, apr_int64_t number);

@@ -5,6 +5,7 @@
 #include "cforigin_json.h"
 #include "cforigin_result.h"
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -13,10 +14,45 @@
 /* The longest message, in bytes, that is written. */
 #define MESSAGE_MAX 2000
 
+#define BYTES "bytes"
+
+static json_t *bytes_json(const char *text)
+{
+    json_t *json = json_object();
+    apr_size_t len = strlen(text);
+    char *hex = malloc(2 * len + 1);
+
+    if (hex && apr_escape_hex(hex, text, len, 0, NULL) == APR_SUCCESS)
+        json_object_set_new(json, BYTES, json_string(hex));
+    free(hex);
+    return json;
+}
+
+json_t *cfo_json_string(const char *text)
+{
+    json_t *json = json_string(text);
+
+    return json ? json : bytes_json(text);
+}
+
+const char *cfo_json_string_value(apr_pool_t *p, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    const void *bytes = NULL;
+    apr_size_t len = 0;
+
+    if (text)
+        return apr_pstrdup(p, text);
+    text = json_string_value(json_object_get(value, BYTES));
+    if (text)
+        bytes = apr_punescape_hex(p, text, 0, &len);
+    return bytes ? apr_pstrmemdup(p, bytes, len) : NULL; /* adds the end */
+}
+
 void cfo_json_put_text(json_t *json, const char *key, const char *text)
 {
     if (text)
-        json_object_set_new(json, key, json_string(text));
+        json_object_set_new(json, key, cfo_json_string(text));
 }
 
 void cfo_json_put_number(json_t *json, const char *key, apr_int64_t number)
@@ -40,9 +76,7 @@ void cfo_json_put_time(apr_pool_t *p, json_t *json, const char *key,
 
 const char *cfo_json_text(apr_pool_t *p, const json_t *json, const char *key)
 {
-    const char *text = json_string_value(json_object_get(json, key));
-
-    return text ? apr_pstrdup(p, text) : NULL;
+    return cfo_json_string_value(p, json_object_get(json, key));
 }
 
 apr_int64_t cfo_json_number(const json_t *json, const char *key,

@@ -26,7 +26,7 @@ static json_t *texts_json(const apr_array_header_t *texts)
 
     for (int i = 0; i < texts->nelts; i++)
         json_array_append_new(
-            list, json_string(APR_ARRAY_IDX(texts, i, const char *)));
+            list, cfo_json_string(APR_ARRAY_IDX(texts, i, const char *)));
     return list;
 }
 
@@ -242,10 +242,11 @@ static apr_array_header_t *read_texts(reader_t *reader, const char *key)
         refuse(reader, key, "is no list");
     texts = apr_array_make(reader->p, (int)n, sizeof(const char *));
     for (size_t i = 0; i < n; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
+        const char *text =
+            cfo_json_string_value(reader->p, json_array_get(list, i));
 
         if (text)
-            APR_ARRAY_PUSH(texts, const char *) = apr_pstrdup(reader->p, text);
+            APR_ARRAY_PUSH(texts, const char *) = text;
         else
             refuse(reader, key, "holds something that is no text");
     }

@@ -41,8 +41,8 @@ static cfo_item_t *full_item(void)
     cfo_wanted_t *wanted = &item->wanted;
     apr_array_header_t *targets =
         apr_array_make(pool, 1, sizeof(cfo_target_t));
-    cfo_target_t target = {"/etc/ssl/c.pem", "/etc/ssl/c.key", "ssl.conf:7", 1,
-                           CFO_ORIGIN_RSA};
+    cfo_target_t target = {"/etc/ssl/c.pem", "/etc/ssl/cl\xe9.key",
+                           "ssl.conf:7", 1, CFO_ORIGIN_RSA};
 
     APR_ARRAY_PUSH(targets, cfo_target_t) = target;
     wanted->index = 41;
@@ -95,7 +95,7 @@ static cfo_round_t *full_round(void)
     round->uid = 33;
     round->gid = 34;
     round->lock_wait = 5 * SECOND;
-    round->reload_argv = strings("/usr/sbin/httpd -t -f a\"b");
+    round->reload_argv = strings("/usr/sbin/httpd -f a\"b -f \xff\xe9 -t");
     round->reload_cwd = "/etc";
     round->notify_argv = strings("/bin/notify");
     round->revoke_superseded = 1;
