@@ -84,33 +84,6 @@ static int same_blocks(apr_pool_t *p, const cfo_pem_t *a, const cfo_pem_t *b,
 
 /* ---- where a path leads ---- */
 
-/* Links are followed by hand, since the last one may dangle: then the file it
- * names is made. What is above it must be there. */
-static const char *resolve(apr_pool_t *p, const char *path, int *err)
-{
-    char link[PATH_MAX];
-    int i;
-
-    for (i = 0; i < LINKS_MAX; i++) {
-        const char *slash = strrchr(path, '/');
-        ssize_t len = readlink(path, link, sizeof(link) - 1);
-
-        if (len < 0) {
-            *err = errno == EINVAL || errno == ENOENT ? 0 : errno;
-            return path;
-        }
-        link[len] = '\0';
-        path = link[0] == '/' || !slash
-                   ? apr_pstrdup(p, link)
-                   : apr_pstrcat(p,
-                                 apr_pstrmemdup(
-                                     p, path, (apr_size_t)(slash - path + 1)),
-                                 link, NULL);
-    }
-    *err = ELOOP;
-    return path;
-}
-
 static const char *folder_of(apr_pool_t *p, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -120,6 +93,65 @@ static const char *folder_of(apr_pool_t *p, const char *path)
     }
     return slash == path ? "/"
                          : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
+}
+
+/* Who else but root (or us) can make links could lead us to any file. Theirs
+ * are followed to what is theirs: the file, or the folder of one to come. */
+static int may_follow(apr_pool_t *p, const char *link, const char *to)
+{
+    struct stat from, there;
+
+    if (lstat(link, &from) != 0) {
+        return 0;
+    }
+    if (from.st_uid == 0 || from.st_uid == geteuid()) {
+        return 1;
+    }
+    return (lstat(to, &there) == 0 ||
+            (errno == ENOENT && stat(folder_of(p, to), &there) == 0)) &&
+           there.st_uid == from.st_uid;
+}
+
+/* Links are followed by hand, since the last one may dangle: then the file it
+ * names is made. What is above it must be there. */
+static const char *resolve(apr_pool_t *p, const char *path, int *err)
+{
+    char link[PATH_MAX];
+    int i;
+
+    for (i = 0; i < LINKS_MAX; i++) {
+        const char *slash = strrchr(path, '/'), *to;
+        ssize_t len = readlink(path, link, sizeof(link) - 1);
+
+        if (len < 0) {
+            *err = errno == EINVAL || errno == ENOENT ? 0 : errno;
+            return path;
+        }
+        link[len] = '\0';
+        to = link[0] == '/' || !slash
+                 ? apr_pstrdup(p, link)
+                 : apr_pstrcat(
+                       p,
+                       apr_pstrmemdup(p, path, (apr_size_t)(slash - path + 1)),
+                       link, NULL);
+        if (!may_follow(p, path, to)) {
+            *err = EPERM;
+            return path;
+        }
+        path = to;
+    }
+    *err = ELOOP;
+    return path;
+}
+
+/* Beside the file. One name for each: what a crash left there goes with the
+ * next try, and never stays with a key in it. */
+static const char *scratch_of(apr_pool_t *p, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return apr_pstrcat(p, folder_of(p, path), "/.", slash ? slash + 1 : path,
+                       ".cforigin", NULL);
 }
 
 /* ---- one file of a target ---- */
@@ -164,6 +196,14 @@ static cfo_result_t stage(apr_pool_t *p, place_t *place, const char *path,
     int err;
 
     place->path = resolve(p, path, &err);
+    if (err == EPERM) {
+        return cfo_result_make(
+            p, CFO_LOCAL,
+            "can't write %s: the link %s is not root's, and "
+            "what it names is another user's; make it a "
+            "link of root",
+            path, place->path);
+    }
     if (err) {
         return cfo_disk_fault(p, "follow the link", path, err);
     }
@@ -171,7 +211,10 @@ static cfo_result_t stage(apr_pool_t *p, place_t *place, const char *path,
     if (result.kind != CFO_OK) {
         return result;
     }
-    scratch = cfo_disk_scratch(p, folder_of(p, place->path));
+    scratch = scratch_of(p, place->path);
+    if (unlink(scratch) != 0 && errno != ENOENT) {
+        return cfo_disk_fault(p, "remove", scratch, errno);
+    }
     result = cfo_disk_create(p, scratch, &place->owner, place->text);
     if (result.kind == CFO_OK) {
         place->scratch = scratch;
@@ -253,7 +296,8 @@ static cfo_result_t put_pair(apr_pool_t *p, const cfo_target_t *target,
                              const cfo_pem_t *cert, const cfo_pem_t *key)
 {
     place_t key_place = {.text = key}, cert_place = {.text = cert};
-    cfo_result_t result = stage(p, &key_place, target->key, MODE_KEY, 0);
+    cfo_result_t result = stage(p, &key_place, target->key, MODE_KEY,
+                                !holds_key(p, target->key));
 
     if (result.kind == CFO_OK) {
         result = stage(p, &cert_place, target->certificate, MODE_CERT, 0);

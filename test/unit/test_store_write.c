@@ -796,6 +796,12 @@ static const struct target_row_t {
     {"mkfifo c.pem", "c.pem", "k.pem", "-", "-", -1, -1, CFO_LOCAL},
     {"ln -s x/y c.pem", "c.pem", "k.pem", "-", "-", -1, -1, CFO_LOCAL},
     {"ln -s k.pem k.pem", "c.pem", "k.pem", "-", "-", -1, -1, CFO_LOCAL},
+    /* a placeholder that never held a key; one that a crash left behind */
+    {"touch k.pem; chmod 644 k.pem", "c.pem", "k.pem", "c.pem", "k.pem", 0644,
+     0640, CFO_OK},
+    {"echo half > .k.pem.cforigin; echo half > .c.pem.cforigin", "c.pem",
+     "k.pem", "c.pem", "k.pem", 0644, 0600, CFO_OK},
+    {"mkdir .k.pem.cforigin", "c.pem", "k.pem", "-", "-", -1, -1, CFO_LOCAL},
 };
 
 static const char *target_path(const char *name)
@@ -821,7 +827,10 @@ static void targets(void **state)
                 .kind,
             row->kind);
         assert_int_equal(changed, row->kind == CFO_OK);
-        assert_null(strstr(ms_names(pool, target_path("")), ".tmp"));
+        assert_null(strstr(ms_names(pool, target_path("")), ".c.pem"));
+        assert_int_equal(strstr(ms_names(pool, target_path("")), ".k.pem") !=
+                             NULL,
+                         strstr(row->command, "mkdir .k.pem") != NULL);
         if (row->kind != CFO_OK) {
             assert_int_equal(
                 cfo_store_target_is(pool, &target, &one.cert, &one.key), 0);
@@ -837,6 +846,49 @@ static void targets(void **state)
             cfo_store_target_is(pool, &target, &one.cert, &one.key), 1);
         assert_int_equal(
             cfo_store_target_is(pool, &target, &two.cert, &two.key), 0);
+    }
+}
+
+/* Links that others than root made lead to what is theirs, and nowhere else.
+ * Without root there are no others. */
+static void links_of_others(void **state)
+{
+    static const struct {
+        const char *command;
+        cfo_kind_t kind;
+    } rows[] = {
+        {"touch d/k && chown 65534 d/k && ln -s d/k k.pem", CFO_OK},
+        {"touch d/k && chown 65534 d/k && ln -s d/k k.pem && "
+         "chown -h 65534 k.pem",
+         CFO_OK},
+        {"ln -s d/k k.pem && chown -h 65534 k.pem", CFO_OK},
+        {"touch k && ln -s k k.pem && chown -h 65534 k.pem", CFO_LOCAL},
+        {"ln -s k k.pem && chown -h 65534 k.pem", CFO_LOCAL},
+        {"touch k && ln -s k l && ln -s l k.pem && chown -h 65534 l",
+         CFO_LOCAL},
+        {"touch d/k && chown 65534 d/k && ln -s d/k k.pem && "
+         "chown -h 65533 k.pem",
+         CFO_LOCAL},
+    };
+    cfo_target_t target = {target_path("c.pem"), target_path("k.pem"), NULL, 0,
+                           0};
+    size_t i;
+    int changed;
+
+    (void)state;
+    for (i = 0; geteuid() == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cfo_result_t result;
+
+        ms_run("rm -rf %s/t && mkdir %s/t && cd %s/t && mkdir d && "
+               "chown 65534 d && { %s; }",
+               store, store, store, rows[i].command);
+        result =
+            cfo_store_put_target(pool, &target, &one.cert, &one.key, &changed);
+        if (result.kind != rows[i].kind)
+            fail_msg("%s: %s", rows[i].command,
+                     result.message ? result.message : "written");
+        if (result.kind != CFO_OK)
+            assert_non_null(strstr(result.message, "not root's"));
     }
 }
 
@@ -1036,6 +1088,7 @@ int main(void)
         IN_STORE(one_keeper_at_a_time),
         IN_STORE(journal_lines_stay_apart),
         IN_STORE(targets),
+        IN_STORE(links_of_others),
         IN_STORE(targets_change_together),
         IN_STORE(what_is_right_is_left_alone),
         IN_STORE(one_file_for_both),
