@@ -114,6 +114,13 @@ apr_array_header_t *cfo_store_generations(apr_pool_t *p, const char *dir);
  */
 struct apr_hash_t *cfo_store_targets(apr_pool_t *p, const char *store);
 
+/**
+ * Whether a folder of the store is root's (or ours) alone to write to: whoever
+ * else can make links there could lead the keeper, who is root, to any file.
+ * @return a sentence with the remedy, or NULL: it is, or it isn't there
+ */
+const char *cfo_store_open_to_others(apr_pool_t *p, const char *dir);
+
 /** Folders below certs/ (const char *), for what is there but not wanted. */
 apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store);
 

@@ -128,7 +128,10 @@ static void check_store(checker_t *c, const char *path)
     struct stat st;
     char *parent = apr_pstrdup(c->pool, path);
     char *slash = strrchr(parent, '/');
+    const char *others = cfo_store_open_to_others(c->pool, path);
 
+    if (others)
+        fault(c, "CFOriginStoreDir: %s", others);
     if (stat(path, &st) == 0) {
         if (!S_ISDIR(st.st_mode))
             fault(c, "CFOriginStoreDir: %s is no directory", path);

@@ -55,6 +55,29 @@ const char *cfo_store_dir(apr_pool_t *p, const char *store, const char *folder,
                        cfo_request_type_word(type), NULL);
 }
 
+const char *cfo_store_open_to_others(apr_pool_t *p, const char *dir)
+{
+    struct stat st;
+
+    if (stat(dir, &st) != 0) {
+        return NULL;
+    }
+    if (st.st_uid != 0 && st.st_uid != geteuid()) {
+        return apr_psprintf(p,
+                            "%s belongs to user %lu, who could lead root's "
+                            "writes elsewhere; chown it to root",
+                            dir, (unsigned long)st.st_uid);
+    }
+    if ((st.st_mode & S_IWOTH) ||
+        ((st.st_mode & S_IWGRP) && st.st_gid != 0 && st.st_gid != getegid())) {
+        return apr_psprintf(p,
+                            "%s has mode %04o: others could lead root's "
+                            "writes elsewhere; chmod it to 0755",
+                            dir, (unsigned)(st.st_mode & 07777));
+    }
+    return NULL;
+}
+
 /* ---- a file, whole ---- */
 
 static apr_status_t read_all(int fd, char *data, apr_size_t size,

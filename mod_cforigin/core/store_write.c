@@ -62,17 +62,28 @@ static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
     return result;
 }
 
+/* Made if it is missing, and nobody else's. */
+static cfo_result_t own_path(apr_pool_t *p, const char *path, int aside,
+                             int above)
+{
+    cfo_result_t result = make_path(p, path, MODE_STORE, aside, above);
+    const char *fault = cfo_store_open_to_others(p, path);
+
+    if (result.kind == CFO_OK && fault) {
+        result = cfo_result_make(p, CFO_LOCAL, "%s", fault);
+    }
+    return result;
+}
+
 cfo_result_t cfo_store_prepare(apr_pool_t *p, const char *store)
 {
-    cfo_result_t result = make_path(p, store, MODE_STORE, 0, 64);
+    cfo_result_t result = own_path(p, store, 0, 64);
 
     if (result.kind == CFO_OK) {
-        result =
-            make_path(p, cfo_store_path(p, store, "certs"), MODE_STORE, 1, 0);
+        result = own_path(p, cfo_store_path(p, store, "certs"), 1, 0);
     }
     if (result.kind == CFO_OK) {
-        result = make_path(p, cfo_store_path(p, store, "accounts"), MODE_STORE,
-                           1, 0);
+        result = own_path(p, cfo_store_path(p, store, "accounts"), 1, 0);
     }
     return result;
 }

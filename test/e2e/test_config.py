@@ -265,10 +265,17 @@ def store_is_a_file(httpd):
     return "CFOriginStoreDir", "store"
 
 
+def store_open_to_all(httpd):
+    httpd.store.mkdir()
+    httpd.store.chmod(0o777)
+    return "CFOriginStoreDir", "has mode 0777", "chmod"
+
+
 FAULTS = [token_missing, token_empty, token_group_readable,
           token_is_a_directory, issuer_missing, keeper_missing,
           issuer_not_executable, roots_missing,
-          roots_are_rubbish, api_ca_missing, store_is_a_file]
+          roots_are_rubbish, api_ca_missing, store_is_a_file,
+          store_open_to_all]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[f.__name__ for f in FAULTS])

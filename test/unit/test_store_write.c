@@ -771,6 +771,38 @@ static void journal_lines_stay_apart(void **state)
                      CFO_LOCAL);
 }
 
+/* Whoever can make links in the store could lead root anywhere. */
+static void a_store_is_nobody_elses(void **state)
+{
+    static const struct {
+        const char *command, *says; /* NULL: it is used */
+    } rows[] = {
+        {"chmod 755 .", NULL},
+        {"chmod 700 .; chmod 711 certs", NULL},
+        {"chgrp 0 . && chmod 775 .", NULL},
+        {"chmod 777 .", "has mode 0777"},
+        {"chmod 1777 certs", "has mode 1777"},
+        {"mkdir accounts; chmod 757 accounts", "has mode 0757"},
+        {"chown 65534 .", "belongs to user 65534"},
+        {"chown 65534 certs", "belongs to user 65534"},
+        {"chgrp 65534 . && chmod 775 .", "has mode 0775"},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; geteuid() == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *at = apr_psprintf(pool, "%s/s%d", store, (int)i);
+        cfo_result_t result;
+
+        ms_run("mkdir -p %s/certs && cd %s && { %s; }", at, at,
+               rows[i].command);
+        result = cfo_store_prepare(pool, at);
+        assert_int_equal(result.kind, rows[i].says ? CFO_LOCAL : CFO_OK);
+        if (rows[i].says && !strstr(result.message, rows[i].says))
+            fail_msg("%s: %s", rows[i].command, result.message);
+    }
+}
+
 /* ---- targets ---- */
 
 static const struct target_row_t {
@@ -1087,6 +1119,7 @@ int main(void)
         IN_STORE(prune_keeps_what_may_be_needed),
         IN_STORE(one_keeper_at_a_time),
         IN_STORE(journal_lines_stay_apart),
+        IN_STORE(a_store_is_nobody_elses),
         IN_STORE(targets),
         IN_STORE(links_of_others),
         IN_STORE(targets_change_together),
