@@ -5,7 +5,7 @@
  * always give the same plan, so `httpd -t`, the first pass, the second pass
  * and a reload agree.
  *
- * Rules (one function each in plan.c):
+ * Rules (plan.c tells where each of them is):
  *  - a vhost is managed when CFOrigin is on and SSLEngine on is said for it;
  *  - its names are ServerName and ServerAlias, or CFOriginHostnames;
  *  - a CFOriginCertificate that covers all of them serves it;

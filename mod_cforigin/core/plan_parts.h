@@ -3,8 +3,8 @@
  * What the parts of the plan's room share while a plan is made: plan.c tells
  * the story, plan_vhosts.c finds who is managed and with which names,
  * plan_groups.c who shares a certificate, plan_pack.c who is packed together,
- * plan_targets.c which files belong to it. For these five files only;
- * everybody else sees cforigin_plan.h.
+ * plan_targets.c which files belong to it, and plan_parts.c is what these use.
+ * For these files only; everybody else sees cforigin_plan.h.
  */
 #ifndef PLAN_PARTS_H
 #define PLAN_PARTS_H
