@@ -41,6 +41,7 @@ typedef struct cfo_standing_t {
     const char *served_cert; /* what it was given, NULL: nothing */
     const char *served_key;
     const cfo_cert_facts_t *served;
+    int lacking;             /* a vhost of it has nothing but the fallback */
 } cfo_standing_t;
 
 /** The fallback's key and files; tls.c's own. */
@@ -62,7 +63,7 @@ typedef struct cfo_generation_t {
                                     * empty */
     cfo_account_state_t *accounts; /* plan->accounts->nelts of them */
     apr_hash_t *targets;           /* the store by target; when needed */
-    apr_hash_t *packed;            /* packs.c's: folders by name */
+    apr_hash_t *by_name;           /* stand_in.c's: pairs of the store */
     int replan;                    /* a vhost planned as another module's
                                     * is not: plan again, by a reload */
     char *hook_called;             /* a flag a vhost: mod_ssl asked us */
@@ -106,5 +107,9 @@ apr_time_t cfo_standing_next(const cfo_generation_t *gen);
  * nothing. Notes in the standing that it is served. */
 int cfo_standing_serve(cfo_generation_t *gen, cfo_standing_t *standing,
                        const char **cert, const char **key);
+
+/** Another certificate of the store is served for it meanwhile. */
+void cfo_standing_serve_other(cfo_standing_t *standing,
+                              const cfo_entry_t *entry);
 
 #endif

@@ -416,6 +416,13 @@ int cfo_standing_serve(cfo_generation_t *gen, cfo_standing_t *st,
     return found;
 }
 
+void cfo_standing_serve_other(cfo_standing_t *st, const cfo_entry_t *entry)
+{
+    st->served = entry->stored.facts;
+    st->served_cert = entry->cert_path;
+    st->served_key = entry->key_path;
+}
+
 apr_time_t cfo_standing_next(const cfo_generation_t *gen)
 {
     apr_time_t next = 0;

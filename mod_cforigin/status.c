@@ -316,13 +316,13 @@ static void show_wanted(const cfo_generation_t *gen, int i,
     cert->requested_validity = wanted->settings.validity;
     cert->manual = wanted->settings.renew_manual;
     cert->trying = live.trying;
-    if (st->served)
+    if (st->served && !st->lacking)
         show_served(gen, st, &live, cert);
     else
         show_stored(&live, cert, p);
     show_error(&live, cert, p);
     memset(&facts, 0, sizeof(facts));
-    facts.served = st->served != NULL;
+    facts.served = cert->served;
     facts.failures = live.failures;
     facts.issuing = live.action == CFO_ISSUE;
     facts.adopted = live.adopted || live.action == CFO_ADOPT;

@@ -3,7 +3,7 @@
  * files live in memory, so a vhost without a certificate needs no place to
  * write to. */
 #include "cforigin_tls.h"
-#include "cforigin_packs.h"
+#include "cforigin_stand_in.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,19 +131,27 @@ static void offer_wanted(cfo_generation_t *gen, int index, offer_t *offer)
     }
 }
 
-/* CFOriginPack was turned on or off: what was served until now is served
- * until the new one is there. */
+/* What was served until now is served until the new one is there. */
 static void offer_stand_in(cfo_generation_t *gen, int index, offer_t *offer)
 {
+    const cfo_assignment_t *as =
+        &APR_ARRAY_IDX(gen->plan->assignments, index, cfo_assignment_t);
     cfo_request_type_t type;
 
     for (type = 0; type < CFO_REQUEST_TYPES; type++) {
-        const cfo_entry_t *entry = cfo_packs_stand_in(gen, index, type);
+        const cfo_entry_t *entry =
+            cfo_stand_in_find(gen, index, type, apr_time_now());
 
         if (entry == NULL)
             continue;
         offer->cert[offer->n] = entry->cert_path;
         offer->key[offer->n++] = entry->key_path;
+        if (as->wanted[type] >= 0)
+            cfo_standing_serve_other(&gen->standings[as->wanted[type]], entry);
+    }
+    for (type = 0; type < CFO_REQUEST_TYPES; type++) {
+        if (as->wanted[type] >= 0)
+            gen->standings[as->wanted[type]].lacking |= offer->n == 0;
     }
 }
 

@@ -30,6 +30,7 @@ typedef struct pack_t {
     cfo_name_list_t list; /* the names wanted on it */
     cfo_group_t *group;   /* what it becomes */
     int unreadable;
+    int votes; /* for `key`, of the vhosts that are on it */
 } pack_t;
 
 typedef struct packing_t {
@@ -229,6 +230,33 @@ static int has_all(const packing_t *packing, const pack_t *pack,
     return 1;
 }
 
+/* A stored pack is for those settings that most of its vhosts have: one that
+ * changed its own leaves, and does not drive the others out. */
+static void vote(packing_t *packing, int index, apr_hash_t *votes)
+{
+    const cfo_group_t *group =
+        APR_ARRAY_IDX(packing->work->groups, index, cfo_group_t *);
+    const apr_array_header_t *list = apr_hash_get(
+        packing->by_host, APR_ARRAY_IDX(group->hostnames, 0, const char *),
+        APR_HASH_KEY_STRING);
+
+    for (int i = 0; list && i < list->nelts; i++) {
+        pack_t *pack = APR_ARRAY_IDX(list, i, pack_t *);
+        const char *slip = apr_pstrcat(packing->work->ptemp, pack->folder,
+                                       "\n", packing->keys[index], NULL);
+        int *count = apr_hash_get(votes, slip, APR_HASH_KEY_STRING);
+
+        if (!count) {
+            count = apr_pcalloc(packing->work->ptemp, sizeof *count);
+            apr_hash_set(votes, slip, APR_HASH_KEY_STRING, count);
+        }
+        if (++*count > pack->votes) {
+            pack->votes = *count;
+            pack->key = packing->keys[index];
+        }
+    }
+}
+
 /* Into the stored pack that has all of its names; or, `grown`, its first. */
 static void stay(packing_t *packing, int index, int grown)
 {
@@ -415,9 +443,15 @@ static void packing_begin(packing_t *packing, cfo_plan_work_t *work)
 void cfo_plan_pack(cfo_plan_work_t *work)
 {
     packing_t packing;
+    apr_hash_t *votes;
     int count = work->groups->nelts;
 
     packing_begin(&packing, work);
+    votes = apr_hash_make(work->ptemp);
+    for (int i = 0; i < count; i++) {
+        if (packing.keys[i])
+            vote(&packing, i, votes);
+    }
     /* 1. Who is on a stored one stays: that changes nothing there. */
     for (int i = 0; i < count; i++) {
         if (packing.keys[i])
