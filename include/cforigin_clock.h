@@ -10,6 +10,10 @@
 
 #include "cforigin_standing.h"
 
+/** A clock that nobody sets; it counts while the machine sleeps, too. For
+ * waits: the wall clock may jump. */
+apr_time_t cfo_clock_steady(void);
+
 /** now, or 0 while the clock is known to be wrong. */
 apr_time_t cfo_clock_trusted(const cfo_generation_t *gen, apr_time_t now);
 

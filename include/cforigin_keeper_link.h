@@ -28,7 +28,8 @@ int cfo_keeper_is_running(const cfo_retained_t *r);
 /** Read what it told; after its end also forget it. 1 when it is over now. */
 int cfo_keeper_read(cfo_generation_t *gen, cfo_keeper_event_fn *on_event);
 
-/** Wait until it told something, or the time is up. 0: there is none. */
+/** Wait until it told something, the time is up, or a second has passed. 0:
+ * there is none. */
 int cfo_keeper_wait(const cfo_retained_t *r, apr_interval_time_t patience);
 
 /** A new generation: watch the keeper that the last one started. */

@@ -204,13 +204,13 @@ static int all_settled(const cfo_generation_t *gen)
 
 void cfo_background_cold_start(cfo_generation_t *gen)
 {
-    apr_time_t deadline = apr_time_now() + gen->global->startup_wait;
+    apr_time_t deadline = cfo_clock_steady() + gen->global->startup_wait;
     apr_time_t now;
 
     note_tokens(gen);
     cfo_warn_begin(gen);
     start_round(gen, 0, apr_time_now());
-    while (!all_settled(gen) && (now = apr_time_now()) < deadline &&
+    while (!all_settled(gen) && (now = cfo_clock_steady()) < deadline &&
            cfo_keeper_wait(gen->retained, deadline - now)) {
         if (cfo_keeper_read(gen, on_event))
             end_round(gen);
@@ -298,7 +298,7 @@ static int has_changed(const cfo_generation_t *gen, const cfo_standing_t *st,
     const char *dir = cfo_store_dir(ptemp, gen->global->store, st->folder,
                                     st->wanted->request_type);
 
-    if (st->decision.reason != CFO_FORCED && cfo_store_is_forced(ptemp, dir))
+    if (!st->forced && cfo_store_is_forced(ptemp, dir))
         return 1;
     if (cfo_store_current(ptemp, dir) != st->current)
         return 1;
@@ -341,12 +341,14 @@ void cfo_background_tick(cfo_generation_t *gen)
     last = now;
     if (cfo_keeper_read(gen, on_event))
         end_round(gen);
-    if (!cfo_keeper_is_running(gen->retained)) {
+    if (!cfo_keeper_is_running(gen->retained))
         look_around(gen, now);
-        start_round(gen, !gen->retained->own_graceful, now);
-    }
-    /* Not the `now` from above: a test that was read since is later. */
+    /* Not the `now` from above: a test that was read since is later. And
+     * before the next round: what is there must not wait for what never
+     * comes. */
     if (!cfo_keeper_is_running(gen->retained) || gen->retained->keeper_tells)
         cfo_reload_consider(gen, apr_time_now());
+    if (!gen->retained->own_graceful && !cfo_keeper_is_running(gen->retained))
+        start_round(gen, 1, now);
     cfo_status_publish(gen);
 }

@@ -9,8 +9,7 @@
 #define TOLERANCE apr_time_from_sec(5 * 60)
 #define ASK_AGAIN apr_time_from_sec(60 * 60)
 
-/* A clock that nobody sets; it counts while the machine sleeps, too. */
-static apr_time_t steady(void)
+apr_time_t cfo_clock_steady(void)
 {
     struct timespec at;
 
@@ -55,7 +54,7 @@ void cfo_clock_learn(cfo_generation_t *gen, apr_interval_time_t offset,
     r->clock_off = llabs(offset) > TOLERANCE;
     r->clock_offset = offset;
     r->clock_true = now + offset;
-    r->clock_steady = steady();
+    r->clock_steady = cfo_clock_steady();
     if (r->clock_off)
         tell_wrong(gen, offset);
     else
@@ -69,7 +68,7 @@ void cfo_clock_look(cfo_generation_t *gen, apr_time_t now)
 
     if (!r->clock_off)
         return;
-    since = steady() - r->clock_steady;
+    since = cfo_clock_steady() - r->clock_steady;
     if (llabs(now - (r->clock_true + since)) <= TOLERANCE) {
         r->clock_off = 0;
         tell_right(gen);

@@ -263,6 +263,8 @@ int cfo_keeper_wait(const cfo_retained_t *r, apr_interval_time_t patience)
 
     if (r->keeper_fd < 0)
         return 0;
+    if (patience > apr_time_from_sec(1))
+        patience = apr_time_from_sec(1);
     (void)poll(&fd, 1, (int)apr_time_as_msec(patience) + 1);
     return 1;
 }

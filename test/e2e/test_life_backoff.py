@@ -91,6 +91,51 @@ def test_waits_grow_and_outlive_restarts(httpd, cloudflare, clock):
         == ("ok", 0, None)
 
 
+def test_a_marker_does_not_put_off_what_a_reload_tries_again(
+        httpd, cloudflare, clock):
+    """A permanent failure, `touch renew`, the cause repaired, a reload: tried
+    again as soon as the failure is a minute old, not a day later."""
+    name = "a.example.com"
+    cloudflare.fault({"op": "create"}, {"preset": "1010"})
+    httpd.managed(name)
+    httpd.expect(FAILED)
+    httpd.start()
+    (httpd.folder(name) / "renew").touch()
+    cloudflare.release()
+    httpd.graceful()
+    clock.forward(seconds=61)
+    life.await_generation(httpd, name, 1, clock)
+
+
+def test_what_fails_does_not_keep_what_is_there_from_being_loaded(
+        httpd, cloudflare, clock):
+    """Sixty that are refused come due one after the other for minutes: there
+    is a keeper at every look around. One that was renewed is loaded at the
+    next all the same."""
+    good, bad = "good.example.com", [f"x{i}.example.net" for i in range(60)]
+    for name in bad:
+        cloudflare.fault({"op": "create", "hostname": name},
+                         {"preset": "1010-network"})
+    httpd.server("CFOriginReloadInterval 1s")
+    httpd.managed(good, *bad)
+    httpd.tolerate("cforigin:")
+    httpd.start()
+    before = httpd.get(good).sha256
+
+    def failures(name):
+        return (life.attempt(httpd, name) or {"failures": 0})["failures"]
+    # by now they are minutes apart
+    clock.until(lambda: any(failures(name) > 4 for name in bad),
+                "the fifth failure of one", 60)
+    (httpd.folder(good) / "renew").touch()
+    life.await_generation(httpd, good, 2, clock)
+    installed = clock.now
+    clock.until(lambda: httpd.get(good, verify=False).sha256 != before,
+                "the renewed one served", 30)
+    assert clock.now - installed < 100
+    assert any(failures(name) < 5 for name in bad)
+
+
 def test_codes_decide_before_the_status_does(httpd, cloudflare):
     """All of them come with 400: what helps is told by Cloudflare's code."""
     kinds = {"t1100": ("1100", "transient", 30),

@@ -78,6 +78,20 @@ def test_an_api_that_is_down_does_not_hold_the_start(httpd, cloudflare):
     assert httpd.get("a.example.com", verify=False).status == 503
 
 
+def test_a_clock_that_is_set_back_does_not_make_it_longer(
+        httpd, cloudflare, clock):
+    cloudflare.hang()
+    httpd.server("CFOriginStartupWait 3s")
+    httpd.managed("a.example.com")
+    began = time.monotonic()
+    httpd.launch()
+    waiting.until(lambda: httpd.keepers, "keeper", 5)
+    clock.set_back(3600)
+    httpd.await_generations(1, 15)
+    assert time.monotonic() - began < 10 * waiting.PATIENCE
+    cloudflare.release()
+
+
 def test_no_pid_file_stands_before_the_wait_is_over(httpd, cloudflare):
     cloudflare.hang()
     httpd.server("CFOriginStartupWait 3s")
