@@ -7,8 +7,10 @@
  * right server, macros and templates included.
  *
  * A scope keeps its lines, with mod_ssl's own behaviour and messages, when it
- * is not managed, or when one of them names a certificate of another CA, or
- * something that is no certificate and that this module did not write.
+ * is not managed, or when one of them names a certificate of another CA,
+ * something that is no certificate and that this module did not write, a key
+ * that is not the certificate's or is behind a pass phrase, or a place that is
+ * no file (pkcs11:).
  */
 #ifndef CFORIGIN_CONFTREE_H
 #define CFORIGIN_CONFTREE_H
@@ -16,8 +18,8 @@
 #include "cforigin_module.h"
 #include "cforigin_target_look.h"
 
-/** Hash over the whole expanded tree (directive, arguments, nesting, order),
- * 40 hex digits. Call it before anything edits the tree. */
+/** Hash over the whole expanded tree (directive, arguments, nesting, order)
+ * and the modules that are loaded, 40 hex digits. Call it before anything edits the tree. */
 const char *cfo_conftree_hash(apr_pool_t *p, const ap_directive_t *tree);
 
 /** The value a server-scope directive has in the tree (the last one counts),

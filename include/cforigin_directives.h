@@ -81,5 +81,7 @@ cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf);
 /** The name mod_ssl's certificate lines go by while they are ours. */
 #define CFO_TARGET_CERT_LINE "CFOriginTargetCertificate"
 #define CFO_TARGET_KEY_LINE "CFOriginTargetKey"
+extern const char cfo_target_cert_line[];
+extern const char cfo_target_key_line[];
 
 #endif

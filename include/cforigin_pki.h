@@ -55,6 +55,9 @@ const cfo_cert_facts_t *cfo_pki_facts(apr_pool_t *p, const char *pem,
 int cfo_pki_pair_matches(const char *cert_pem, apr_size_t cert_len,
                          const char *key_pem, apr_size_t key_len);
 
+/** 1 when a text holds a private key behind a pass phrase. */
+int cfo_pki_key_is_locked(const cfo_pem_t *text);
+
 /** Both at once, each text read once: the facts of the first certificate in
  * cert_pem (NULL: it is none), and what cfo_pki_pair_matches says of the two.
  * For the store, which checks thousands of pairs at a start. */

@@ -63,6 +63,7 @@ typedef struct cfo_generation_t {
                                     * empty */
     cfo_account_state_t *accounts; /* plan->accounts->nelts of them */
     apr_hash_t *targets;           /* the store by target; when needed */
+    apr_hash_t *claimed;           /* "folder/type" found so: whose it is */
     apr_hash_t *by_name;           /* stand_in.c's: pairs of the store */
     int replan;                    /* a vhost planned as another module's
                                     * is not: plan again, by a reload */

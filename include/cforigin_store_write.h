@@ -72,6 +72,9 @@ cfo_result_t cfo_store_install_pair(apr_pool_t *p, const char *dir,
 cfo_result_t cfo_store_set_current(apr_pool_t *p, const char *dir,
                                    int generation);
 
+/** 1 when one of the generations in dir has this key. */
+int cfo_store_has_key(apr_pool_t *p, const char *dir, const cfo_pem_t *key);
+
 /** Remove generations that have not been current for a day, and what crashes
  * left (unnamed directories, temporary files older than a day). Keeps the
  * live one and the newest one before it, whatever their age.

@@ -23,6 +23,14 @@ typedef struct cfo_target_look_t {
     const cfo_cert_facts_t *facts; /* ORIGIN and OTHER, else NULL */
 } cfo_target_look_t;
 
+/** The key that a line names beside a certificate. */
+typedef enum {
+    CFO_TARGET_KEY_NONE = 0, /* no such file, or no key in it */
+    CFO_TARGET_KEY_FITS,     /* the certificate's */
+    CFO_TARGET_KEY_OTHER,    /* another one's */
+    CFO_TARGET_KEY_LOCKED    /* behind a pass phrase, or unreadable */
+} cfo_target_key_t;
+
 /** A pass's looks: the roots they are judged by, and a memory by path. */
 typedef struct cfo_looker_t cfo_looker_t;
 
@@ -32,8 +40,12 @@ cfo_looker_t *cfo_target_looker(apr_pool_t *p, const char *ca_root_file);
 const cfo_target_look_t *cfo_target_look(cfo_looker_t *looker,
                                          const char *certificate);
 
-/** 1 when the key file holds the key of the certificate there. */
-int cfo_target_pair_matches(const char *certificate, const char *key,
-                            apr_pool_t *ptemp);
+cfo_target_key_t cfo_target_key_look(cfo_looker_t *looker,
+                                     const char *certificate,
+                                     const char *key);
+
+/** A pair of the Origin CA, good to be served and to be taken over. */
+int cfo_target_is_pair(cfo_looker_t *looker, const char *certificate,
+                       const char *key);
 
 #endif

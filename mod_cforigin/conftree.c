@@ -30,12 +30,22 @@ static void hash_nodes(apr_sha1_ctx_t *sha, const ap_directive_t *node)
     }
 }
 
+/* LoadModule is done with while the file is read, and not in the tree. */
+static void hash_modules(apr_sha1_ctx_t *sha)
+{
+    const module *one;
+
+    for (one = ap_top_module; one; one = one->next)
+        hash_word(sha, one->name);
+}
+
 const char *cfo_conftree_hash(apr_pool_t *p, const ap_directive_t *tree)
 {
     unsigned char digest[APR_SHA1_DIGESTSIZE];
     apr_sha1_ctx_t sha;
 
     apr_sha1_init(&sha);
+    hash_modules(&sha);
     hash_nodes(&sha, tree);
     apr_sha1_final(digest, &sha);
     return apr_pescape_hex(p, digest, sizeof(digest), 0);
@@ -105,17 +115,42 @@ typedef struct taker_t {
     apr_pool_t *ptemp;
 } taker_t;
 
-static int is_foreign(taker_t *t, const ap_directive_t *node)
+/* Not a file: mod_ssl asks a provider of OpenSSL's. */
+static int is_no_file(const char *word)
 {
-    const char *path =
-        ap_server_root_relative(t->ptemp, first_word(t->ptemp, node));
+    return !strncmp(word, "pkcs11:", 7);
+}
 
-    if (path == NULL)
+/* A key that we did not write is not ours to overwrite. */
+static int key_is_foreign(taker_t *t, const char *path, const char *key)
+{
+    switch (cfo_target_key_look(t->looker, path, key)) {
+    case CFO_TARGET_KEY_NONE:
+    case CFO_TARGET_KEY_FITS:
+        return 0;
+    case CFO_TARGET_KEY_OTHER:
+        return !store_knows(t->store, path, &t->targets, t->ptemp);
+    case CFO_TARGET_KEY_LOCKED:
+        break;
+    }
+    return 1;
+}
+
+/* @param key_word what the key's line says, NULL: the certificate's file */
+static int is_foreign(taker_t *t, const char *word, const char *key_word)
+{
+    const char *path = ap_server_root_relative(t->ptemp, word);
+    const char *key =
+        key_word ? ap_server_root_relative(t->ptemp, key_word) : path;
+
+    if (path == NULL || key == NULL || is_no_file(word) ||
+        (key_word && is_no_file(key_word)))
         return 1;
     switch (cfo_target_look(t->looker, path)->class) {
     case CFO_TARGET_ABSENT:
-    case CFO_TARGET_ORIGIN:
         return 0;
+    case CFO_TARGET_ORIGIN:
+        return key_is_foreign(t, path, key);
     case CFO_TARGET_RUBBISH:
         return !store_knows(t->store, path, &t->targets, t->ptemp);
     case CFO_TARGET_OTHER:
@@ -125,19 +160,42 @@ static int is_foreign(taker_t *t, const ap_directive_t *node)
     return 1;
 }
 
+/* The next line of this name, from this node on. */
+static ap_directive_t *next_line(ap_directive_t *node, const char *name)
+{
+    while (node && !is(node, name))
+        node = node->next;
+    return node;
+}
+
+/* The i-th certificate line goes with the i-th key line. */
+static int scope_is_foreign(taker_t *t, ap_directive_t *first)
+{
+    ap_directive_t *cert = next_line(first, "SSLCertificateFile");
+    ap_directive_t *key = next_line(first, "SSLCertificateKeyFile");
+
+    while (cert) {
+        if (is_foreign(t, first_word(t->ptemp, cert),
+                       key ? first_word(t->ptemp, key) : NULL))
+            return 1;
+        cert = next_line(cert->next, "SSLCertificateFile");
+        if (key)
+            key = next_line(key->next, "SSLCertificateKeyFile");
+    }
+    return 0;
+}
+
 static void take_scope(taker_t *t, ap_directive_t *first)
 {
     ap_directive_t *node;
 
-    for (node = first; node; node = node->next) {
-        if (is(node, "SSLCertificateFile") && is_foreign(t, node))
-            return;
-    }
+    if (scope_is_foreign(t, first))
+        return;
     for (node = first; node; node = node->next) {
         if (is(node, "SSLCertificateFile"))
-            node->directive = CFO_TARGET_CERT_LINE;
+            node->directive = cfo_target_cert_line;
         else if (is(node, "SSLCertificateKeyFile"))
-            node->directive = CFO_TARGET_KEY_LINE;
+            node->directive = cfo_target_key_line;
     }
 }
 

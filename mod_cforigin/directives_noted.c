@@ -69,20 +69,37 @@ const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *arg)
     return err;
 }
 
+const char cfo_target_cert_line[] = CFO_TARGET_CERT_LINE;
+const char cfo_target_key_line[] = CFO_TARGET_KEY_LINE;
+
 /* Lines that conftree.c renamed: here under the right server, macros and all.
- * The node gets its name back, so mod_info shows what was written. */
+ * The node gets its name back, so mod_info shows what was written. One that
+ * somebody wrote so himself is none of ours, and no directive. */
+static const char *take_line(cmd_parms *cmd, apr_array_header_t **lines,
+                             const char *arg, const char *renamed,
+                             const char *name)
+{
+    ap_directive_t *node = (ap_directive_t *)cmd->directive;
+
+    if (node->directive != renamed)
+        return apr_psprintf(cmd->pool,
+                            "Invalid command '%s', write %s instead",
+                            node->directive, name);
+    note_line(cmd, lines, arg, 1);
+    node->directive = name;
+    return NULL;
+}
+
 const char *cfo_take_cert(cmd_parms *cmd, void *dir, const char *arg)
 {
     (void)dir;
-    note_line(cmd, &cfo_directives_of(cmd->server)->certs, arg, 1);
-    ((ap_directive_t *)cmd->directive)->directive = "SSLCertificateFile";
-    return NULL;
+    return take_line(cmd, &cfo_directives_of(cmd->server)->certs, arg,
+                     cfo_target_cert_line, "SSLCertificateFile");
 }
 
 const char *cfo_take_key(cmd_parms *cmd, void *dir, const char *arg)
 {
     (void)dir;
-    note_line(cmd, &cfo_directives_of(cmd->server)->keys, arg, 1);
-    ((ap_directive_t *)cmd->directive)->directive = "SSLCertificateKeyFile";
-    return NULL;
+    return take_line(cmd, &cfo_directives_of(cmd->server)->keys, arg,
+                     cfo_target_key_line, "SSLCertificateKeyFile");
 }

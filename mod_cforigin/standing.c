@@ -10,23 +10,29 @@
 /* --- one look --------------------------------------------------------------
  */
 
-/* Another wanted certificate lives in this folder. */
-static int is_claimed(const cfo_generation_t *gen, const char *folder,
-                      cfo_request_type_t type, apr_pool_t *ptemp)
+/* A folder is one certificate's: the plan's own, or whoever came first. */
+static int claim(cfo_generation_t *gen, const cfo_standing_t *st,
+                 const char *folder)
 {
-    const char *name = folder;
+    cfo_request_type_t type = st->wanted->request_type;
+    const char *key =
+        apr_pstrcat(gen->pool, folder, "/", cfo_request_type_word(type), NULL);
+    const cfo_standing_t *other;
 
-    if (folder[0] == '_' && folder[1] == '.')
-        name = apr_pstrcat(ptemp, "*", folder + 1, NULL);
-    return cfo_plan_find(gen->plan, name, type) != NULL;
+    if (cfo_plan_find(gen->plan, folder, type))
+        return 0;
+    other = apr_hash_get(gen->claimed, key, APR_HASH_KEY_STRING);
+    if (other == NULL)
+        apr_hash_set(gen->claimed, key, APR_HASH_KEY_STRING, st);
+    return other == NULL || other == st;
 }
 
 /* Its first vhost left, and with it the name of its folder: a certificate
  * that is shared by a target is found again by that target. */
 static const char *folder_by_target(cfo_generation_t *gen,
-                                    const cfo_wanted_t *wanted,
-                                    apr_pool_t *ptemp)
+                                    const cfo_standing_t *st)
 {
+    const cfo_wanted_t *wanted = st->wanted;
     const char *folder;
 
     if (wanted->targets == NULL || wanted->targets->nelts == 0)
@@ -37,9 +43,7 @@ static const char *folder_by_target(cfo_generation_t *gen,
         gen->targets,
         APR_ARRAY_IDX(wanted->targets, 0, cfo_target_t).certificate,
         APR_HASH_KEY_STRING);
-    if (folder == NULL || is_claimed(gen, folder, wanted->request_type, ptemp))
-        return NULL;
-    return folder;
+    return folder && claim(gen, st, folder) ? folder : NULL;
 }
 
 /* What a look found has to outlive it. A good pair is kept with all that is
@@ -75,7 +79,7 @@ static void look_in_store(cfo_generation_t *gen, cfo_standing_t *st,
     const char *folder = NULL;
 
     if (entry->stored.state == CFO_STORED_NONE)
-        folder = folder_by_target(gen, wanted, ptemp);
+        folder = folder_by_target(gen, st);
     if (folder && strcmp(folder, st->folder) != 0) {
         st->folder = folder;
         entry = look_at(gen, st, wanted->request_type, ptemp);
@@ -112,14 +116,13 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
         const cfo_target_look_t *look =
             cfo_target_look(gen->looker, target->certificate);
 
-        if (look->class != CFO_TARGET_ORIGIN)
+        if (!cfo_target_is_pair(gen->looker, target->certificate, target->key))
             continue;
         if (look->facts->has_type &&
             look->facts->type != st->wanted->request_type)
             continue;
         if (cfo_decide_adoptable(st->wanted, &st->entry->stored, look->facts,
-                                 now, ptemp) &&
-            cfo_target_pair_matches(target->certificate, target->key, ptemp))
+                                 now, ptemp))
             return target;
     }
     return NULL;
@@ -129,18 +132,16 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
  * crash. Told apart from a target that holds something newer: that is
  * adopted. */
 static int differs(cfo_generation_t *gen, const cfo_standing_t *st,
-                   const cfo_target_t *target, apr_pool_t *ptemp)
+                   const cfo_target_t *target)
 {
-    const cfo_target_look_t *look =
-        cfo_target_look(gen->looker, target->certificate);
-
-    return look->class != CFO_TARGET_ORIGIN ||
-           strcmp(look->facts->sha256, st->entry->stored.facts->sha256) ||
-           !cfo_target_pair_matches(target->certificate, target->key, ptemp);
+    return !cfo_target_is_pair(gen->looker, target->certificate,
+                               target->key) ||
+           strcmp(cfo_target_look(gen->looker, target->certificate)
+                      ->facts->sha256,
+                  st->entry->stored.facts->sha256);
 }
 
-static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st,
-                        apr_pool_t *ptemp)
+static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st)
 {
     int i;
 
@@ -148,8 +149,7 @@ static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st,
         return 0;
     for (i = 0; st->wanted->targets && i < st->wanted->targets->nelts; i++) {
         if (differs(gen, st,
-                    &APR_ARRAY_IDX(st->wanted->targets, i, cfo_target_t),
-                    ptemp))
+                    &APR_ARRAY_IDX(st->wanted->targets, i, cfo_target_t)))
             return 1;
     }
     return 0;
@@ -296,6 +296,7 @@ static void prepare(cfo_generation_t *gen)
 {
     int i, n = gen->plan->wanted->nelts;
 
+    gen->claimed = apr_hash_make(gen->pool);
     gen->standings =
         apr_pcalloc(gen->pool, sizeof(cfo_standing_t) * (apr_size_t)(n + 1));
     for (i = 0; i < n; i++) {
@@ -319,20 +320,16 @@ static void prepare(cfo_generation_t *gen)
 void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
                            apr_time_t now)
 {
-    apr_pool_t *ptemp;
     int i;
 
     if (gen->standings == NULL)
         prepare(gen);
-    apr_pool_create(&ptemp, gen->pool);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         cfo_standing_t *st = &gen->standings[i];
 
         cfo_standing_look(gen, st, cause, now);
-        st->repair = needs_repair(gen, st, ptemp);
-        apr_pool_clear(ptemp);
+        st->repair = needs_repair(gen, st);
     }
-    apr_pool_destroy(ptemp);
     cfo_known_end(&gen->retained->known);
 }
 

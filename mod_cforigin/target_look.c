@@ -9,6 +9,7 @@
 struct cfo_looker_t {
     apr_pool_t *pool;
     apr_hash_t *seen; /* path -> cfo_target_look_t */
+    apr_hash_t *keys; /* both paths -> cfo_target_key_t */
     const char *ca_root_file;
     int roots_read;
     const cfo_roots_t *roots;
@@ -20,6 +21,7 @@ cfo_looker_t *cfo_target_looker(apr_pool_t *p, const char *ca_root_file)
 
     looker->pool = p;
     looker->seen = apr_hash_make(p);
+    looker->keys = apr_hash_make(p);
     looker->ca_root_file = apr_pstrdup(p, ca_root_file);
     return looker;
 }
@@ -80,19 +82,56 @@ const cfo_target_look_t *cfo_target_look(cfo_looker_t *looker,
     return found;
 }
 
-int cfo_target_pair_matches(const char *certificate, const char *key,
-                            apr_pool_t *ptemp)
+static cfo_target_key_t look_at_key(const char *certificate, const char *key,
+                                    apr_pool_t *ptemp)
 {
+    cfo_target_key_t found = CFO_TARGET_KEY_NONE;
     cfo_pem_t cert_text, key_text;
-    int match = 0;
+    apr_status_t rv = cfo_store_read_file(ptemp, key, &key_text);
 
-    if (cfo_store_read_file(ptemp, certificate, &cert_text) != APR_SUCCESS)
-        return 0;
-    if (cfo_store_read_file(ptemp, key, &key_text) == APR_SUCCESS) {
-        match = cfo_pki_pair_matches(cert_text.data, cert_text.len,
-                                     key_text.data, key_text.len) == 1;
-        cfo_pki_wipe(&key_text);
+    if (rv != APR_SUCCESS)
+        return APR_STATUS_IS_ENOENT(rv) ? found : CFO_TARGET_KEY_LOCKED;
+    if (cfo_pki_key_is_locked(&key_text))
+        found = CFO_TARGET_KEY_LOCKED;
+    else if (cfo_store_read_file(ptemp, certificate, &cert_text) ==
+             APR_SUCCESS) {
+        switch (cfo_pki_pair_matches(cert_text.data, cert_text.len,
+                                     key_text.data, key_text.len)) {
+        case 1:
+            found = CFO_TARGET_KEY_FITS;
+            break;
+        case 0:
+            found = CFO_TARGET_KEY_OTHER;
+            break;
+        }
+        cfo_pki_wipe(&cert_text); /* one file may hold both */
     }
-    cfo_pki_wipe(&cert_text);
-    return match;
+    cfo_pki_wipe(&key_text);
+    return found;
+}
+
+cfo_target_key_t cfo_target_key_look(cfo_looker_t *looker,
+                                     const char *certificate, const char *key)
+{
+    const char *both = apr_pstrcat(looker->pool, certificate, "\n", key, NULL);
+    cfo_target_key_t *found =
+        apr_hash_get(looker->keys, both, APR_HASH_KEY_STRING);
+    apr_pool_t *ptemp;
+
+    if (found)
+        return *found;
+    apr_pool_create(&ptemp, looker->pool);
+    found = apr_palloc(looker->pool, sizeof(*found));
+    *found = look_at_key(certificate, key, ptemp);
+    apr_pool_destroy(ptemp);
+    apr_hash_set(looker->keys, both, APR_HASH_KEY_STRING, found);
+    return *found;
+}
+
+int cfo_target_is_pair(cfo_looker_t *looker, const char *certificate,
+                       const char *key)
+{
+    return cfo_target_look(looker, certificate)->class == CFO_TARGET_ORIGIN &&
+           cfo_target_key_look(looker, certificate, key) ==
+               CFO_TARGET_KEY_FITS;
 }

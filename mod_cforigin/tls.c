@@ -25,6 +25,7 @@
 typedef struct memory_file_t {
     int fd;
     const char *path;
+    int on_disk;
 } memory_file_t;
 
 struct cfo_tls_fallback_t {
@@ -33,14 +34,40 @@ struct cfo_tls_fallback_t {
     memory_file_t key_file;
 };
 
+/* Without memfd, or without /proc to open it by: a file of the server's own,
+ * which only its user can read, until mod_ssl has read it. */
+static apr_status_t disk_file_make(apr_pool_t *p, const char *name,
+                                   memory_file_t *file)
+{
+    char *path =
+        apr_pstrcat(p, ap_runtime_dir_relative(p, name), ".XXXXXX", NULL);
+
+    file->fd = mkostemp(path, O_CLOEXEC);
+    file->path = path;
+    file->on_disk = file->fd >= 0;
+    return file->fd >= 0 ? APR_SUCCESS : errno;
+}
+
 static apr_status_t memory_file_make(apr_pool_t *p, const char *name,
                                      memory_file_t *file)
 {
     file->fd = memfd_create(name, MFD_CLOEXEC);
-    if (file->fd < 0)
-        return errno;
     file->path = apr_psprintf(p, "/proc/self/fd/%d", file->fd);
-    return access(file->path, R_OK) == 0 ? APR_SUCCESS : errno;
+    if (file->fd >= 0 && access(file->path, R_OK) == 0)
+        return APR_SUCCESS;
+    if (file->fd >= 0)
+        close(file->fd);
+    return disk_file_make(p, name, file);
+}
+
+static void memory_file_end(memory_file_t *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    if (file->on_disk)
+        unlink(file->path);
+    file->fd = -1;
+    file->on_disk = 0;
 }
 
 static apr_status_t memory_file_fill(const memory_file_t *file,
@@ -62,7 +89,6 @@ static apr_status_t fallback_begin(cfo_generation_t *gen)
     apr_status_t rv;
 
     fb->cert_file.fd = fb->key_file.fd = -1;
-    gen->fallback = fb;
     fb->key = cfo_pki_fallback_make(gen->pool);
     if (fb->key == NULL)
         return APR_EGENERAL;
@@ -71,6 +97,12 @@ static apr_status_t fallback_begin(cfo_generation_t *gen)
         rv = memory_file_make(gen->pool, "cforigin-key", &fb->key_file);
     if (rv == APR_SUCCESS)
         rv = memory_file_fill(&fb->key_file, cfo_pki_fallback_key(fb->key));
+    if (rv == APR_SUCCESS) {
+        gen->fallback = fb;
+        return APR_SUCCESS;
+    }
+    memory_file_end(&fb->cert_file);
+    memory_file_end(&fb->key_file);
     return rv;
 }
 
@@ -88,20 +120,19 @@ static apr_status_t fallback_for(cfo_generation_t *gen, const server_rec *s,
                                    apr_time_now(), &text);
     if (rv == APR_SUCCESS)
         rv = memory_file_fill(&gen->fallback->cert_file, &text);
+    if (rv != APR_SUCCESS)
+        return rv;
     *cert = gen->fallback->cert_file.path;
     *key = gen->fallback->key_file.path;
-    return rv;
+    return APR_SUCCESS;
 }
 
 void cfo_tls_done(cfo_generation_t *gen)
 {
     if (gen->fallback == NULL)
         return;
-    if (gen->fallback->cert_file.fd >= 0)
-        close(gen->fallback->cert_file.fd);
-    if (gen->fallback->key_file.fd >= 0)
-        close(gen->fallback->key_file.fd);
-    gen->fallback->cert_file.fd = gen->fallback->key_file.fd = -1;
+    memory_file_end(&gen->fallback->cert_file);
+    memory_file_end(&gen->fallback->key_file);
 }
 
 /* --- handing over --- */
@@ -128,6 +159,25 @@ static void offer_wanted(cfo_generation_t *gen, int index, offer_t *offer)
             continue;
         offer->cert[offer->n] = cert;
         offer->key[offer->n++] = key;
+    }
+}
+
+/* The pairs of its own lines, which are ours although nothing is asked for
+ * the vhost, or nothing came: mod_ssl would serve them. */
+static void offer_targets(cfo_generation_t *gen, int index, offer_t *offer)
+{
+    const apr_array_header_t *targets =
+        APR_ARRAY_IDX(gen->vhosts, index, cfo_vhost_t).targets;
+    int i;
+
+    for (i = 0; targets && i < targets->nelts && offer->n < CFO_REQUEST_TYPES;
+         i++) {
+        const cfo_target_t *target = &APR_ARRAY_IDX(targets, i, cfo_target_t);
+
+        if (!cfo_target_is_pair(gen->looker, target->certificate, target->key))
+            continue;
+        offer->cert[offer->n] = target->certificate;
+        offer->key[offer->n++] = target->key;
     }
 }
 
@@ -184,7 +234,7 @@ static void give(const offer_t *offer, apr_pool_t *p,
 
     *certs = *apr_array_make(p, most, sizeof(const char *));
     *keys = *apr_array_make(p, most, sizeof(const char *));
-    for (i = 0; i < offer->n || (offer->n && i <= inherited); i++) {
+    for (i = 0; i < most; i++) {
         APR_ARRAY_PUSH(certs, const char *) = offer->cert[i % offer->n];
         APR_ARRAY_PUSH(keys, const char *) = offer->key[i % offer->n];
     }
@@ -237,6 +287,8 @@ int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
         if (!inherits_ours(gen, certs))
             return DECLINED;
         offer_wanted(gen, 0, &offer);
+        if (offer.n == 0)
+            offer_targets(gen, 0, &offer);
         break;
     case CFO_VHOST_FOREIGN:
         return DECLINED;
@@ -247,12 +299,16 @@ int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
         break;
     case CFO_VHOST_TAKEN: /* not any more */
         gen->replan = 1;
+        offer_targets(gen, index, &offer);
         break;
     case CFO_VHOST_LEFT_OUT:
+        offer_targets(gen, index, &offer);
         break;
     }
     if (offer.n == 0)
         offer_fallback(gen, s, p, &offer);
+    if (offer.n == 0)
+        return DECLINED; /* what is inherited is better than nothing */
     give(&offer, p, certs, keys);
     return OK;
 }

@@ -91,6 +91,12 @@ EVP_PKEY *cfo_pki_key_read(const char *pem, apr_size_t len)
     return pkey;
 }
 
+int cfo_pki_key_is_locked(const cfo_pem_t *text)
+{
+    return strstr(text->data, "PRIVATE KEY-----") != NULL &&
+           strstr(text->data, "ENCRYPTED") != NULL;
+}
+
 /* ---- hashes ---- */
 
 const char *cfo_pki_hex(apr_pool_t *p, const unsigned char *bytes,

@@ -334,6 +334,25 @@ int cfo_store_target_is(apr_pool_t *p, const cfo_target_t *target,
     return same;
 }
 
+int cfo_store_has_key(apr_pool_t *p, const char *dir, const cfo_pem_t *key)
+{
+    apr_array_header_t *all = cfo_store_generations(p, dir);
+    int i, found = 0;
+
+    for (i = all->nelts - 1; !found && i >= 0; i--) {
+        const char *named =
+            cfo_store_numbered(p, dir, APR_ARRAY_IDX(all, i, int));
+        cfo_pem_t text;
+
+        if (cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_KEY),
+                                &text) == APR_SUCCESS) {
+            found = same_blocks(p, &text, key, 1);
+            cfo_pki_wipe(&text);
+        }
+    }
+    return found;
+}
+
 /* A text that came from one file for both would carry the key into a file
  * that everybody may read. */
 static cfo_pem_t only(apr_pool_t *p, const cfo_pem_t *text, int keys)

@@ -61,33 +61,52 @@ typedef struct pair_t {
     const cfo_cert_facts_t *facts;
 } pair_t;
 
-/* 1 when somebody else's certificate stands there now, or may: left alone. */
-static int is_foreign(cfo_task_t *task, const cfo_target_t *target)
+/* What of a target is somebody else's by now, or may be: a certificate of
+ * another CA; a private key that we did not write and that is no pair's of the
+ * Origin CA. NULL: nothing. */
+static const char *foreign_part(cfo_task_t *task, const cfo_target_t *target)
 {
-    cfo_pem_t text;
-    apr_status_t rv = cfo_store_read_file(task->p, target->certificate, &text);
-    int foreign;
+    cfo_pem_t cert = {0}, key = {0};
+    apr_status_t cert_rv =
+        cfo_store_read_file(task->p, target->certificate, &cert);
+    apr_status_t key_rv = cfo_store_read_file(task->p, target->key, &key);
+    const char *part = NULL, *spki;
 
-    if (rv != APR_SUCCESS)
-        return cfo_store_is_sick(rv);
-    foreign = cfo_pki_facts(task->p, text.data, text.len, 0) &&
-              !cfo_pki_is_origin_ca(task->keeper->roots, text.data, text.len);
-    cfo_pki_wipe(&text); /* one file may hold the key as well */
-    return foreign;
+    if (cfo_store_is_sick(cert_rv) ||
+        (cert_rv == APR_SUCCESS &&
+         cfo_pki_facts(task->p, cert.data, cert.len, 0) &&
+         !cfo_pki_is_origin_ca(task->keeper->roots, cert.data, cert.len)))
+        part = apr_psprintf(task->p,
+                            "%s holds a certificate of another CA by now, or "
+                            "can't be read",
+                            target->certificate);
+    else if (cfo_store_is_sick(key_rv) ||
+             (key_rv == APR_SUCCESS &&
+              (cfo_pki_key_is_locked(&key) ||
+               (cfo_pki_pair_matches(cert.data, cert.len, key.data, key.len) !=
+                    1 &&
+                cfo_pki_key_spki(task->p, &key, &spki) == APR_SUCCESS &&
+                !cfo_store_has_key(task->p, task->dir, &key)))))
+        part = apr_psprintf(task->p,
+                            "%s holds a private key of yours, or can't be "
+                            "read; move it away to have it written",
+                            target->key);
+    cfo_pki_wipe(&cert); /* one file may hold both */
+    cfo_pki_wipe(&key);
+    return part;
 }
 
 static void write_target(cfo_task_t *task, const cfo_target_t *target,
                          const cfo_pem_t *cert, const cfo_pem_t *key)
 {
+    const char *foreign = foreign_part(task, target);
     cfo_result_t result;
     int changed = 0;
 
-    if (is_foreign(task, target)) {
+    if (foreign) {
         note(task, CFO_LEVEL_WARNING, 1,
-             apr_psprintf(task->p,
-                          "%s: %s holds a certificate of another CA by now, "
-                          "or can't be read; it is left alone",
-                          task->label, target->certificate));
+             apr_psprintf(task->p, "%s: %s; it is left alone", task->label,
+                          foreign));
         return;
     }
     result = cfo_store_put_target(task->p, target, cert, key, &changed);

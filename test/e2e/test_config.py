@@ -404,3 +404,34 @@ def test_the_load_file_loads_the_module(httpd):
     line = (TOP / "conf-examples/cforigin.load").read_text()
     assert "LoadModule cforigin_module" in line
     assert line.strip().endswith("/mod_cforigin.so")
+
+
+def test_a_key_in_a_token_is_mod_ssls_alone(httpd):
+    """pkcs11: is no file: nothing is written there, and mod_ssl says itself
+    what it thinks of it."""
+    httpd.vhost(NAME, "CFOrigin on",
+                "SSLCertificateFile pkcs11:token=x;object=y",
+                "SSLCertificateKeyFile pkcs11:token=x;object=y")
+    said = httpd.dump()
+    assert "vhost a.example.com" in said and "foreign" in said
+    assert "\n  files " not in said
+
+
+@pytest.mark.parametrize("line", ["CFOriginTargetCertificate /x.pem",
+                                  "CFOriginTargetKey /x.key"])
+def test_the_names_of_taken_lines_are_no_directives(httpd, line):
+    httpd.vhost(NAME, "CFOrigin on", line)
+    refused(httpd, "Invalid command", line.split()[0], "SSLCertificate")
+
+
+def test_another_module_is_another_configuration(httpd):
+    """LoadModule is not in the tree; the hash that a restart of our own goes
+    by knows it all the same."""
+    def hash_of():
+        said = httpd.run("-t", "-D", "CFORIGIN_RELOADCHECK").stdout
+        return [line for line in said.splitlines() if "tree-hash" in line]
+    httpd.managed(NAME)
+    before = hash_of()
+    assert len(before) == 1 and hash_of() == before
+    httpd.extra_modules = ["rewrite"]
+    assert hash_of() != before

@@ -4,11 +4,15 @@ and renewed in its files; what is another CA's is left alone."""
 
 import os
 import pwd
+import subprocess
 
 import pytest
 
+import httpd as httpd_module
 import life
 import pairs
+import tls
+import waiting
 
 
 @pytest.fixture
@@ -140,3 +144,97 @@ def test_another_ca_is_never_touched(httpd, cloudflare, clock, folder):
         == [["b.example.com"]]
     assert before == [(file.read_bytes(), file.stat().st_ino,
                        file.stat().st_mtime_ns) for file in files]
+
+
+def test_a_key_behind_a_pass_phrase_is_never_touched(httpd, cloudflare,
+                                                     clock, folder):
+    """mod_ssl asks for the phrase and serves it, as it did before."""
+    name = "a.example.com"
+    cloudflare.issue_by_hand(folder / "hand.pem", folder / "plain.key",
+                             [name], 365)
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-in", folder / "plain.key",
+                    "-out", folder / "hand.key", "-passout", "pass:x"],
+                   check=True)
+    phrase = httpd.root / "phrase"
+    phrase.write_text("#!/bin/sh\necho x\n")
+    phrase.chmod(0o755)
+    httpd.server(f"SSLPassPhraseDialog exec:{phrase}")
+    httpd.vhost(name, "CFOrigin on", *lines(folder))
+    before = (folder / "hand.key").read_bytes()
+    calls = len(cloudflare.creates())
+    assert "foreign" in httpd.dump()
+    httpd.start()
+    clock.ticks(1)
+    assert life.served(httpd, name) == pairs.sha256(folder / "hand.pem")
+    assert (folder / "hand.key").read_bytes() == before
+    assert len(cloudflare.creates()) == calls
+
+
+def test_a_key_without_its_certificate_is_left_alone(httpd, cloudflare,
+                                                     clock, folder):
+    """Somebody's key waits for a certificate, or the certificate was lost:
+    the site is served from the store, the key is not overwritten, and the log
+    says how to go on."""
+    name = "a.example.com"
+    pairs.self_signed(folder / "other.pem", folder / "hand.key", [name])
+    before = (folder / "hand.key").read_bytes()
+    httpd.vhost(name, "CFOrigin on", *lines(folder))
+    httpd.expect("cforigin:warn.*hand.key holds a private key of yours")
+    httpd.start()
+    assert httpd.get(name).status == 200
+    assert (folder / "hand.key").read_bytes() == before
+    assert not (folder / "hand.pem").exists()
+    (folder / "hand.key").rename(folder / "saved.key")
+    httpd.restart()
+    waiting.until((folder / "hand.key").exists, "the files", 10)
+    waiting.until(lambda: pairs.sha256(folder / "hand.pem")
+                  == life.stored(httpd, name), "the certificate", 10)
+    assert pairs.belong_together(folder / "hand.pem", folder / "hand.key")
+
+
+def test_what_is_left_out_keeps_the_pair_of_its_lines(httpd, cloudflare,
+                                                      folder):
+    """A virtual host without a name, and a base server that has none that
+    could be asked for: CFOrigin on takes nothing away from them, nor from who
+    inherits from it."""
+    cloudflare.issue_by_hand(folder / "hand.pem", folder / "hand.key",
+                             ["a.example.com"], 365)
+    by_hand = pairs.sha256(folder / "hand.pem")
+    port = httpd_module.free_port()
+    httpd.server("SSLEngine on", *lines(folder), f"Listen 127.0.0.1:{port}",
+                 "CFOrigin on")
+    httpd.vhost("a.example.com", "CFOrigin off")
+    httpd.vhost(None, *lines(folder), port=port)
+    httpd.tolerate("cforigin:warn.*left out", "cforigin:warn.*ServerName",
+                   "AH01909", "AH01906")
+    httpd.start()
+    assert life.served(httpd, "a.example.com") == by_hand
+    answer = tls.fetch(port, "a.example.com", roots=cloudflare.roots)
+    assert (answer.status, answer.sha256) == (200, by_hand)
+
+
+def test_two_that_shared_a_certificate_go_their_ways(httpd, cloudflare,
+                                                     clock, folder):
+    """Each had a file of its own; one of them at the most finds the old
+    folder again by it, and each gets its certificate."""
+    port = httpd_module.free_port()
+    httpd.server(f"Listen 127.0.0.1:{port}", "CFOriginReloadInterval 1s")
+    httpd.vhost("a.example.com", "CFOrigin on", *lines(folder, "one"))
+    httpd.vhost("a.example.com", "CFOrigin on", *lines(folder, "two"),
+                port=port)
+    httpd.start()
+    assert len(cloudflare.creates()) == 1
+    httpd.forget_vhosts()
+    httpd.vhost("b.example.com", "CFOrigin on", *lines(folder, "one"))
+    httpd.vhost("c.example.com", "CFOrigin on", *lines(folder, "two"),
+                port=port)
+    httpd.tolerate("AH01909")
+    httpd.graceful()
+    clock.until(lambda: "b.example.com" in httpd.get(
+        "b.example.com", verify=False).names, "b's own", 30)
+    clock.until(lambda: "c.example.com" in tls.fetch(
+        port, "c.example.com", verify=False).names, "c's own", 30)
+    assert len(cloudflare.creates()) == 3
+    for name in ("one", "two"):
+        assert pairs.belong_together(folder / f"{name}.pem",
+                                     folder / f"{name}.key")
