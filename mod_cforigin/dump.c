@@ -140,6 +140,66 @@ static void dump_others(const cfo_generation_t *gen, apr_file_t *out,
     (void)p;
 }
 
+/* mod_ssl refuses a line whose file is absent or empty. */
+static const char *absent_file(const cfo_vhost_t *vhost, apr_pool_t *p)
+{
+    int i, k;
+
+    for (i = 0; vhost->targets && i < vhost->targets->nelts; i++) {
+        const cfo_target_t *target =
+            &APR_ARRAY_IDX(vhost->targets, i, cfo_target_t);
+        const char *const paths[] = {target->certificate, target->key};
+
+        for (k = 0; k < 2; k++) {
+            apr_finfo_t info;
+            apr_status_t rv = apr_stat(&info, paths[k], APR_FINFO_SIZE, p);
+
+            if (APR_STATUS_IS_ENOENT(rv) ||
+                (rv == APR_SUCCESS && info.size == 0))
+                return paths[k];
+        }
+    }
+    return NULL;
+}
+
+/* Why httpd would not start if the module were gone; NULL: it would. A vhost
+ * inherits the certificate lines of the server's scope. */
+static const char *missed_by(const cfo_generation_t *gen, int index,
+                             apr_pool_t *p)
+{
+    const cfo_vhost_t *vhosts = (const cfo_vhost_t *)gen->vhosts->elts;
+    cfo_vhost_state_t state =
+        APR_ARRAY_IDX(gen->plan->assignments, index, cfo_assignment_t).state;
+    const char *path;
+
+    if (state != CFO_VHOST_MANAGED && state != CFO_VHOST_LEFT_OUT)
+        return NULL;
+    if (!vhosts[index].has_ssl_lines && !vhosts[0].has_ssl_lines)
+        return "no SSLCertificateFile is written for it";
+    path = absent_file(&vhosts[index], p);
+    return path ? apr_pstrcat(p, path, " is not there", NULL) : NULL;
+}
+
+/* For who wants to take the module out; the package's prerm reads it, too. */
+static void dump_without(const cfo_generation_t *gen, apr_file_t *out,
+                         apr_pool_t *p)
+{
+    int i, said = 0;
+
+    for (i = 0; i < gen->vhosts->nelts; i++) {
+        const cfo_vhost_t *vhost = &APR_ARRAY_IDX(gen->vhosts, i, cfo_vhost_t);
+        const char *why = missed_by(gen, i, p);
+
+        if (why == NULL)
+            continue;
+        if (!said++)
+            apr_file_printf(out, "without mod_cforigin\n");
+        apr_file_printf(out, "  %s (%s): httpd would not start, %s\n",
+                        vhost->label,
+                        vhost->is_base ? "base server" : vhost->where, why);
+    }
+}
+
 /* What the token of an account has to be allowed to do. */
 static void dump_account(const cfo_generation_t *gen, int index,
                          apr_file_t *out)
@@ -209,5 +269,6 @@ void cfo_dump(const cfo_generation_t *gen, apr_file_t *out, apr_pool_t *p)
     if (ap_find_linked_module("mod_md.c"))
         apr_file_printf(out, "mod_md is loaded\n  what it manages is left to "
                              "it; which that is shows at a start\n");
+    dump_without(gen, out, p);
     dump_unused(gen, out, p);
 }

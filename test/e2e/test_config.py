@@ -3,6 +3,7 @@
 are errors there alone, and no start dies of them."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -385,6 +386,54 @@ def test_cforigin_off_in_a_vhost_switches_off_what_it_inherits(
         == [["a.example.com"]]
     assert httpd.get("b.example.com", verify=False).sha256 \
         == pairs.sha256(httpd.root / "b.pem")
+
+
+def without(httpd):
+    """What the dump says of a httpd without the module, and how such a one
+    fares: {vhost: why it would not start}, whether it starts."""
+    section = httpd.dump().partition("\nwithout mod_cforigin\n")[2]
+    found = dict(re.findall(
+        r"^  (\S+) \(.*\): httpd would not start, (.*)$",
+        re.split(r"^\S", section, flags=re.M)[0], re.M))
+    httpd.with_module = False
+    starts = httpd.configtest()[0] and httpd.launch().returncode == 0
+    if starts:
+        waiting.until(lambda: httpd.pid, "httpd without the module", 10)
+        httpd.stop()
+    httpd.with_module = True
+    return found, starts
+
+
+def test_the_dump_names_the_vhosts_httpd_would_not_start_without(httpd):
+    """With no certificate lines, with files that are still missing, with
+    files that are there, with lines of the server's own scope."""
+    httpd.expect("AH02572", "no certificate assigned", "AH02312", "AH00016")
+    nothing = "no SSLCertificateFile is written for it"
+    httpd.managed("a.example.com")
+    httpd.vhost("plain.example.com", tls=False, port=httpd.http_port)
+    assert without(httpd) == ({f"a.example.com:{httpd.port}": nothing}, False)
+    httpd.forget_vhosts()
+    for name in ("b", "c"):
+        httpd.vhost(f"{name}.example.com", "CFOrigin on",
+                    f"SSLCertificateFile {httpd.root}/{name}.pem",
+                    f"SSLCertificateKeyFile {httpd.root}/{name}.key")
+    assert without(httpd) == (
+        {f"{name}.example.com:{httpd.port}":
+         f"{httpd.root}/{name}.pem is not there" for name in ("b", "c")},
+        False)
+    httpd.start()
+    httpd.stop()
+    assert "without mod_cforigin" not in httpd.dump()
+    assert without(httpd) == ({}, True)
+
+
+def test_certificate_lines_of_the_server_count_for_its_vhosts(httpd):
+    pairs.self_signed(httpd.root / "own.pem", httpd.root / "own.key",
+                      ["a.example.com"])
+    httpd.server(f"SSLCertificateFile {httpd.root}/own.pem",
+                 f"SSLCertificateKeyFile {httpd.root}/own.key")
+    httpd.managed("a.example.com")
+    assert without(httpd) == ({}, True)
 
 
 def test_without_mod_ssl_its_directives_stay_unknown(httpd):
