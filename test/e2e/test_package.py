@@ -140,14 +140,14 @@ def look_at_dependencies(package):
 
 def look_at_purging(package, tmp_path):
     """The script itself, with its folders below the test's: it says where
-    the keys are, and deletes nothing."""
+    the keys are, at a removal, too, and deletes nothing."""
     store = tmp_path / "var/lib/apache2/cforigin"
     (store / "certs").mkdir(parents=True)
     tokens = tmp_path / "etc/apache2/cforigin"
     tokens.mkdir(parents=True)
     script = tmp_path / "postrm"
     text = (package / "DEBIAN/postrm").read_text()
-    script.write_text(re.sub(r"(?<=[ (])/(?=var/|etc/|usr/share/apache2)",
+    script.write_text(re.sub(r"(?<=[ (=])/(?=var/|etc/|usr/share/apache2)",
                              f"{tmp_path}/", text))
 
     def run(word):
@@ -155,12 +155,14 @@ def look_at_purging(package, tmp_path):
                               capture_output=True,
                               stdin=subprocess.DEVNULL).stdout
 
-    assert run("remove") == ""
-    said = run("purge")
-    assert str(store) in said and "keys" in said
-    assert str(tokens) not in said
-    (tokens / "token").write_text("x")
-    assert str(tokens) in run("purge")
+    for word in ("remove", "purge"):
+        (tokens / "token").unlink(missing_ok=True)
+        said = run(word)
+        assert str(store) in said and "keys" in said
+        assert str(tokens) not in said
+        (tokens / "token").write_text("x")
+        assert str(tokens) in run(word)
+    assert run("upgrade") == ""
     assert (store / "certs").exists() and (tokens / "token").exists()
 
 

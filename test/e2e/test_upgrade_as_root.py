@@ -71,12 +71,22 @@ class Server(Machine):
         self.port, self.http_port = free_port(), free_port()
         self.roots = cloudflare.roots
         self.packages = packages
-        self.site = SITE % {"port": self.port, "name": NAME,
-                            "api": cloudflare.url, "roots": cloudflare.roots,
-                            "api_ca": cloudflare.api_ca}
+        self.words = {"port": self.port, "name": NAME,
+                      "api": cloudflare.url, "roots": cloudflare.roots,
+                      "api_ca": cloudflare.api_ca}
         self.write("/etc/apache2/ports.conf",
                    f"ServerName localhost\nListen 127.0.0.1:{self.port}\n"
                    f"Listen 127.0.0.1:{self.http_port}\n")
+
+    def site(self, text):
+        self.write("/etc/apache2/sites-enabled/site.conf", text % self.words)
+
+    def rewrite(self, text, dismod=False):
+        """The site, and a reload."""
+        self.site(text)
+        if dismod:
+            self.run("a2dismod", "cforigin")
+        self.service("reload")
 
     def install(self, version):
         return self.run("dpkg", "--install", str(self.packages[version]))
@@ -141,7 +151,7 @@ def server(tmp_path, cloudflare, packages):
         server.install(OLDER)
         assert server.generations() == 1  # a first installation is silent
         server.write("/etc/apache2/cforigin/token", cloudflare.token, 0o600)
-        server.write("/etc/apache2/sites-enabled/site.conf", server.site)
+        server.site(SITE)
         server.run("a2enmod", "cforigin")
         server.service("restart")
         waiting.until(lambda: server.generations() == 2, "httpd", 20)
@@ -182,9 +192,16 @@ def test_an_upgrade_leaves_httpd_alone_while_its_text_is_wrong(server):
 
 
 def test_removed_back_and_purged(server, cloudflare):
-    served = server.get().sha256
-    server.run("dpkg", "--remove", PACKAGE)
-    waiting.until(lambda: server.generations() == 3, "the removal", 20)
+    parent, served = server.httpd.pid, server.get().sha256
+    with Visitors(server) as visitors:
+        said = server.run("dpkg", "--remove", PACKAGE)
+        waiting.until(lambda: server.generations() == 3,
+                      lambda: f"the removal: {said}", 20)
+        visitors.more()
+    assert set(visitors.seen) == {(200, served)}
+    assert server.httpd.pid == parent
+    assert "/var/lib/apache2/cforigin" in said
+    assert not server.exists("/etc/apache2/mods-enabled/cforigin.load")
     assert not server.mapped() and not server.exists(MODULE)
     assert server.get().sha256 == served  # by the files alone
     server.install(VERSION)
@@ -200,3 +217,92 @@ def test_removed_back_and_purged(server, cloudflare):
     assert not server.exists("/etc/apache2/mods-available/cforigin.conf")
     assert server.get().sha256 == served
     assert len(cloudflare.creates()) == 1
+
+
+BARE = re.sub(r"    SSLCertificate.*\n", "", SITE)
+ENABLED = "/etc/apache2/mods-enabled/cforigin.load"
+LOAD = "/etc/apache2/mods-available/cforigin.load"
+
+
+def reload_is_refused(server):
+    """By each way that Debian reloads it, the log rotation's with them."""
+    for command in ("/etc/init.d/apache2 reload", "apache2ctl graceful"):
+        said = server.run("sh", "-c", f"{command} && echo reloaded; true")
+        assert "\nreloaded" not in f"\n{said}"
+
+
+@pytest.fixture
+def bare(server):
+    """Its site has no certificate but the module's, and others can read its
+    token, which a test of the configuration complains of."""
+    server.rewrite(BARE)
+    waiting.until(lambda: server.generations() == 3, "the reload", 20)
+    server.run("chmod", "644", "/etc/apache2/cforigin/token")
+    return server
+
+
+def test_a_site_without_certificate_lines_outlives_the_removal(bare):
+    """Its certificate is with httpd alone: that goes on, whoever reloads it,
+    until the package is back, or the site has a certificate."""
+    parent, served = bare.httpd.pid, bare.get().sha256
+
+    def look(generations):
+        assert bare.generations() == generations
+        assert (bare.httpd.pid, bare.get().sha256) == (parent, served)
+
+    def remove(word, generations):
+        said = bare.run("dpkg", word, PACKAGE)
+        assert not bare.exists(MODULE)
+        look(generations)
+        reload_is_refused(bare)
+        look(generations)
+        return said
+
+    said = remove("--remove", 3)
+    assert f"{NAME}:{bare.port} (/etc/apache2/sites-enabled/site.conf:2)" \
+        in said
+    assert "no SSLCertificateFile is written" in said
+    assert "goes on as it is" in said
+    bare.run("chmod", "600", "/etc/apache2/cforigin/token")
+    bare.install(VERSION)
+    waiting.until(lambda: bare.generations() == 4, "the return", 20)
+    assert bare.version() == VERSION
+    look(4)
+    said = remove("--purge", 4)
+    assert NAME in said and f"{LOAD} is left" in said
+    assert bare.read(LOAD) == (TOP / "conf-examples/cforigin.load").read_bytes()
+    live = f"/var/lib/apache2/cforigin/certs/{NAME}/origin-ecc/current"
+    bare.rewrite(SITE.replace("/etc/ssl/certs/origin.pem", f"{live}/cert.pem")
+                 .replace("/etc/ssl/private/origin.key", f"{live}/key.pem"),
+                 dismod=True)
+    waiting.until(lambda: bare.generations() == 5, "the reload", 20)
+    look(5)
+    assert not bare.mapped()
+
+
+def test_a_removal_looks_into_a_configuration_that_fails_its_test(bare):
+    """What can't be known is taken for the worst."""
+    served = bare.get().sha256
+    bare.write("/etc/apache2/sites-enabled/wrong.conf",
+               "<IfModule cforigin_module>\nWrong on\n</IfModule>\n")
+    said = bare.run("dpkg", "--remove", PACKAGE)
+    assert "does not pass its test" in said
+    assert bare.exists(ENABLED)
+    reload_is_refused(bare)
+    assert bare.get().sha256 == served
+
+
+def test_a_site_that_goes_with_the_module_is_in_nobodys_way(server):
+    """<IfModule> around the whole of it."""
+    served = server.get().sha256
+    server.write("/etc/apache2/sites-enabled/other.conf",
+                 "<IfModule cforigin_module>\n<VirtualHost *:%d>\n"
+                 "ServerName other.example.com\nSSLEngine on\nCFOrigin on\n"
+                 "</VirtualHost>\n</IfModule>\n" % server.port)
+    assert "without mod_cforigin\n  other.example.com" \
+        in server.run("apache2ctl", "-t", "-D", "DUMP_CFORIGIN")
+    said = server.run("dpkg", "--remove", PACKAGE)
+    waiting.until(lambda: server.generations() == 3,
+                  lambda: f"the removal: {said}", 20)
+    assert not server.exists(ENABLED) and not server.mapped()
+    assert server.get().sha256 == served
