@@ -4,6 +4,7 @@
 # Builds, tests, shows, installs mod_cforigin:  ./apxs-build.mk help
 #
 # Honoured: APXS= CC= CFLAGS= DESTDIR= BUILD= LIBEXECDIR= STOREDIR= DATADIR=
+# and NODEPS=1, with which nothing that is missing is installed.
 # Reads from top to bottom: what this machine has, the programs, the tests,
 # the demo, installing.
 
@@ -20,8 +21,14 @@ SELF   := $(firstword $(MAKEFILE_LIST))
 
 # What building and testing need on Debian. When something is missing for
 # what was asked for, it is installed first, and this file read once more.
-BUILDPKGS := gcc libc6-dev apache2-bin apache2-dev libcurl4-openssl-dev \
-             libjansson-dev libidn2-dev libssl-dev
+BUILDPKGS := gcc libc6-dev libcurl4-openssl-dev libjansson-dev libidn2-dev \
+             libssl-dev
+# A httpd of one's own has its headers, and an APR, maybe Debian's.
+OWNHTTPD  := $(filter-out /usr/bin/apxs% apxs, \
+             $(or $(shell command -v $(APXS)),$(APXS)))
+BUILDPKGS += $(if $(OWNHTTPD),$(if $(filter /usr/bin/%, \
+               $(shell $(APXS) -q APR_CONFIG 2>/dev/null)), \
+                 libapr1-dev libaprutil1-dev),apache2-bin apache2-dev)
 DEMOPKGS  := python3 python3-cryptography
 BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
              pebble
@@ -48,10 +55,10 @@ NEED      := $(if $(filter-out help clean uninstall,$(GOALS)),$(BUILDPKGS)) \
              $(if $(filter deb,$(GOALS)),$(DEBPKGS)) \
              $(if $(filter fuzz,$(GOALS)),$(FUZZPKGS)) \
              $(if $(filter static,$(GOALS)),cppcheck clang-tidy-14)
-MISSING   := $(strip $(if $(shell command -v dpkg-query),$(filter-out \
+MISSING   := $(strip $(if $(NODEPS),,$(if $(shell command -v dpkg-query),$(filter-out \
              $(shell dpkg-query -W -f '$${db:Status-Status}/$${Package} ' \
              $(NEED) 2>/dev/null | tr ' ' '\n' | sed -n 's,^installed/,,p'), \
-             $(NEED))))
+             $(NEED)))))
 
 # Servers to test with are installed, but not started.
 QUIETLY   := p=/usr/sbin/policy-rc.d; test -e $$p || { trap "rm -f $$p" EXIT; \
@@ -75,7 +82,6 @@ endif
 	    apt-get install -q -y --no-install-recommends $(MISSING)'
 	@mkdir -p $(@D)
 	@echo "# what was missing is installed" > $@
-FORCE:
 endif
 
 # V=1 shows each command in full.
@@ -142,6 +148,18 @@ SANITIZED  := $(findstring -fsanitize=address,$(CFLAGS))
 
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer
 
+# What all is built with, and the paths in it. Whatever depends on this file
+# is made anew when that changes. Nothing else asks apxs before anything is
+# done, so that help and clean need none.
+FLAGS   = $(COMPILE) $(LINK) $(APRLIBS) $(MODULEDIR) $(CONF) $(MANDIR)
+NOAPXS  = "$(APXS) -q" does not tell where httpd is: name its apxs with APXS=
+
+$(BUILD)/flags: FORCE
+	@$(if $(MODULEDIR),,$(error $(NOAPXS)))$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS)) \
+	    if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+FORCE:
+
 $(BUILD)/mod_cforigin.so: $(call obj,$(MODULE) $(MODULECORE))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -shared -Wl,--no-undefined-version -o $@ $^ -ljansson -lidn2 -lcrypto
@@ -156,7 +174,7 @@ $(BUILD)/cforigin-issuer: $(call obj,$(ISSUER) $(ISSUERCORE) \
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -pie -o $@ $^ -ljansson -lcurl -lcrypto $(APRLIBS)
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(COMPILE) -c -o $@ $<
@@ -286,16 +304,25 @@ ROOTS  := conf-examples/origin_ca_rsa_root.pem \
           conf-examples/origin_ca_ecc_root.pem
 MANPAGE = $(DESTDIR)$(MANDIR)/man8/mod_cforigin.8
 
-# The shipped configuration, with the paths of this httpd in it.
-$(BUILD)/cforigin.%: conf-examples/cforigin.%
-	@mkdir -p $(@D)
+# The shipped configuration and the manual page, with the paths of this httpd
+# in them.
+$(BUILD)/cforigin.%: conf-examples/cforigin.% $(BUILD)/flags
 	$(Q)sed -e 's,/usr/lib/apache2/modules/,$(MODULEDIR)/,' \
 	    -e 's,/etc/apache2/,$(CONFDIR)/,' \
 	    -e 's,/var/lib/apache2/cforigin,$(STOREDIR),' \
 	    -e 's,/usr/share/apache2/cforigin,$(DATADIR),' \
 	    -e 's,/usr/lib/apache2$$,$(LIBEXECDIR),' $< > $@
 
-install: all $(BUILD)/cforigin.conf $(BUILD)/cforigin.load
+roff    = $(subst -,\\-,$(1))
+
+$(BUILD)/mod_cforigin.8: debian/mod_cforigin.8 $(BUILD)/flags
+	$(Q)sed -e 's,/etc/apache2/mods\\-available/cforigin.conf,$(call roff,$(CONF)),' \
+	    -e 's,/etc/apache2/,$(call roff,$(CONFDIR))/,' \
+	    -e 's,/var/lib/apache2/cforigin,$(call roff,$(STOREDIR)),' \
+	    -e 's,/usr/share/apache2/cforigin,$(call roff,$(DATADIR)),' \
+	    -e 's,/usr/lib/apache2,$(call roff,$(LIBEXECDIR)),g' $< > $@
+
+install: all $(addprefix $(BUILD)/,cforigin.conf cforigin.load mod_cforigin.8)
 	install -d $(DESTDIR)$(MODULEDIR) $(DESTDIR)$(LIBEXECDIR) \
 	    $(DESTDIR)$(DATADIR) $(DESTDIR)$(STOREDIR) \
 	    $(dir $(MANPAGE)) $(dir $(DESTDIR)$(CONF))
@@ -305,7 +332,7 @@ install: all $(BUILD)/cforigin.conf $(BUILD)/cforigin.load
 	    $(DESTDIR)$(LIBEXECDIR)
 	cat $(ROOTS) > $(DESTDIR)$(DATADIR)/origin_ca_roots.pem
 	chmod 644 $(DESTDIR)$(DATADIR)/origin_ca_roots.pem
-	install -m 644 debian/mod_cforigin.8 $(MANPAGE)
+	install -m 644 $(BUILD)/mod_cforigin.8 $(MANPAGE)
 	@new=$(BUILD)/cforigin.conf; old=$(DESTDIR)$(CONF); \
 	if [ -e $$old ] && ! cmp -s $$new $$old; then \
 	    install -m 644 $$new $$old.new; \
@@ -314,13 +341,20 @@ install: all $(BUILD)/cforigin.conf $(BUILD)/cforigin.load
 ifneq ($(LOADFILE),)
 	install -m 644 $(BUILD)/cforigin.load $(DESTDIR)$(LOADFILE)
 endif
-	@echo "Put the API token into $(CONFDIR)/cforigin/token (mode 0600), then"
+	@if $(ENABLED); then \
+	    echo "The module is enabled already: reload httpd, which then has the new one."; \
+	else \
+	    echo "Put the API token into $(CONFDIR)/cforigin/token (mode 0600), then"; \
+	    $(HOWTO); fi
+
 ifneq ($(LOADFILE),)
-	@echo "    a2enmod cforigin"
+ENABLED = [ -e $(DESTDIR)$(CONFDIR)/mods-enabled/cforigin.load ]
+HOWTO   = echo "    a2enmod cforigin"
 else
-	@echo "add to httpd.conf, where mod_ssl is loaded, too:"
-	@echo "    LoadModule cforigin_module $(MODULEDIR)/mod_cforigin.so"
-	@echo "    Include $(CONF)"
+ENABLED = grep -qs '^ *LoadModule *cforigin_module' $(DESTDIR)$(CONFDIR)/httpd.conf
+HOWTO   = echo "add to httpd.conf, where mod_ssl is loaded, too:"; \
+          echo "    LoadModule cforigin_module $(MODULEDIR)/mod_cforigin.so"; \
+          echo "    Include $(CONF)"
 endif
 
 # Leaves what may hold work of yours: the store, the tokens, a changed
@@ -343,6 +377,8 @@ endif
 	@for left in $(STOREDIR) $(CONFDIR)/cforigin $(CONF); do \
 	    if [ -e $(DESTDIR)$$left ]; then \
 	        echo "$(DESTDIR)$$left is left as it is"; fi; done
+	@echo "Before you reload httpd: a virtual host without SSLCertificateFile lines"
+	@echo "that had its certificate from the module now ends it. See README.md."
 
 # The Debian package, made from a copy, so that this folder stays clean.
 DEBDIR  = $(BUILD)/deb/mod-cforigin

@@ -14,10 +14,14 @@ MAKE = [str(TOP / "apxs-build.mk")]
 DEBIAN = os.path.exists("/etc/debian_version") and APXS.startswith("/usr/bin/")
 
 
-def make(*words, **environment):
-    done = subprocess.run([*MAKE, *words], cwd=TOP, text=True,
+def run_make(*words, **environment):
+    return subprocess.run([*MAKE, *words], cwd=TOP, text=True,
                           env=dict(os.environ, **environment),
                           capture_output=True, check=False, timeout=280)
+
+
+def make(*words, **environment):
+    done = run_make(*words, **environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -108,6 +112,92 @@ def test_uninstalling_leaves_nothing_that_was_not_changed(tmp_path, places):
     make(*words, "uninstall")
     assert not [path for path in root.rglob("*") if path.is_file()]
     assert not (root / places["store"].lstrip("/")).exists()
+
+
+def test_installing_says_what_is_left_to_do(tmp_path, places):
+    """a2enmod, or two lines, the first time; afterwards a reload."""
+    root = tmp_path / "root"
+    words = words_for(root, tmp_path)
+    first = make(*words, "install")
+    assert ("a2enmod cforigin" if DEBIAN else "LoadModule") in first
+    if DEBIAN:
+        enabled = root / "etc/apache2/mods-enabled/cforigin.load"
+        enabled.parent.mkdir()
+        enabled.symlink_to("../mods-available/cforigin.load")
+    else:
+        conf = root / apxs("exp_sysconfdir").lstrip("/") / "httpd.conf"
+        conf.write_text("LoadModule cforigin_module modules/mod.so\n")
+    again = make(*words, "install")
+    assert "a2enmod" not in again and "LoadModule" not in again
+    assert "reload httpd" in again
+    assert "SSLCertificateFile" in make(*words, "uninstall")
+
+
+def test_what_other_words_change_is_made_anew(tmp_path):
+    """And nothing is when they are the same."""
+    build = tmp_path / "build"
+    made = [build / name for name in ("obj/mod_cforigin/mod_cforigin.o",
+                                      "cforigin.conf", "mod_cforigin.8")]
+
+    def look(*words):
+        make(f"BUILD={build}", f"APXS={APXS}", *words, *map(str, made))
+        return [path.stat().st_mtime_ns for path in made]
+
+    first = look()
+    assert look() == first
+    second = look("STOREDIR=/srv/my-keys")
+    assert not set(first) & set(second)
+    for path in made:
+        assert b"/srv/my" in path.read_bytes()
+    assert b"/srv/my\\-keys\n" in made[2].read_bytes()
+    assert look("STOREDIR=/srv/my-keys") == second
+    assert not set(second) & set(look("STOREDIR=/srv/my-keys", "CFLAGS=-O1"))
+
+
+def test_without_apxs_nothing_is_left_in_silence(tmp_path):
+    """Where it would be is unknown; cleaning up needs no apxs."""
+    words = [f"BUILD={tmp_path}/build", f"APXS={tmp_path}/apxs"]
+    for goal in ("all", "install", "uninstall"):
+        done = run_make(*words, goal)
+        assert done.returncode != 0
+        assert f"{tmp_path}/apxs" in done.stderr and "APXS=" in done.stderr
+    for goal in ("help", "clean"):
+        assert not run_make(*words, goal).stderr
+
+
+@pytest.fixture
+def bare_machine(tmp_path):
+    """Where no package is installed, and whoever would install some writes
+    down what he was asked for."""
+    for name, text in (("id", "echo 1000"), ("dpkg-query", "exit 1"),
+                       ("sudo", f'echo "$@" >> {tmp_path}/asked')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def asked(*words):
+        (tmp_path / "asked").write_text("")
+        run_make(f"BUILD={tmp_path}/build", *words, "all",
+                 PATH=f"{tmp_path}:{os.environ['PATH']}")
+        return (tmp_path / "asked").read_text().split()
+
+    return asked
+
+
+def test_what_is_missing_is_what_this_httpd_needs(tmp_path, bare_machine):
+    """Debian's httpd is not put beside one of one's own."""
+    asked = bare_machine("APXS=/usr/bin/apxs")
+    assert "apache2-dev" in asked and "libcurl4-openssl-dev" in asked
+    own = tmp_path / "own-apxs"
+    for config, debians in (("/usr/bin/apr-1-config", True),
+                            ("/opt/httpd/bin/apr-1-config", False)):
+        own.write_text(f"#!/bin/sh\necho {config}\n")
+        own.chmod(0o755)
+        asked = bare_machine(f"APXS={own}")
+        assert "libcurl4-openssl-dev" in asked
+        assert not {"apache2", "apache2-bin", "apache2-dev"} & set(asked)
+        assert ("libapr1-dev" in asked) == debians
+    assert not bare_machine(f"APXS={tmp_path}/none", "NODEPS=1")
+    assert "NODEPS=1" in (TOP / "debian/rules").read_text()
 
 
 def look_at_content(package):

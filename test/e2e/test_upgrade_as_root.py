@@ -294,7 +294,7 @@ def test_a_removal_looks_into_a_configuration_that_fails_its_test(bare):
 
 def test_a_site_that_goes_with_the_module_is_in_nobodys_way(server):
     """<IfModule> around the whole of it."""
-    served = server.get().sha256
+    parent, served = server.httpd.pid, server.get().sha256
     server.write("/etc/apache2/sites-enabled/other.conf",
                  "<IfModule cforigin_module>\n<VirtualHost *:%d>\n"
                  "ServerName other.example.com\nSSLEngine on\nCFOrigin on\n"
@@ -305,4 +305,4 @@ def test_a_site_that_goes_with_the_module_is_in_nobodys_way(server):
     waiting.until(lambda: server.generations() == 3,
                   lambda: f"the removal: {said}", 20)
     assert not server.exists(ENABLED) and not server.mapped()
-    assert server.get().sha256 == served
+    assert (server.httpd.pid, server.get().sha256) == (parent, served)
