@@ -32,7 +32,7 @@ BUILDPKGS += $(if $(OWNHTTPD),$(if $(filter /usr/bin/%, \
 DEMOPKGS  := python3 python3-cryptography
 BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
              pebble
-DEBPKGS   := build-essential debhelper dpkg-dev lintian
+DEBPKGS   := build-essential debhelper dpkg-dev lintian apache2-dev
 TESTPKGS  := $(DEMOPKGS) $(DEBPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev faketime apache2-utils openssl strace \
              curl nginx haproxy caddy pebble apache2 man-db \
@@ -148,9 +148,9 @@ SANITIZED  := $(findstring -fsanitize=address,$(CFLAGS))
 
 all: $(BUILD)/mod_cforigin.so $(BUILD)/cforigin-keeper $(BUILD)/cforigin-issuer
 
-# What all is built with, and the paths in it. Whatever depends on this file
-# is made anew when that changes. Nothing else asks apxs before anything is
-# done, so that help and clean need none.
+# What all is built with, and the paths in it: whatever depends on this file
+# is made anew when that changes. Put together in the recipe alone, so that
+# help and clean need no apxs.
 FLAGS   = $(COMPILE) $(LINK) $(APRLIBS) $(MODULEDIR) $(CONF) $(MANDIR)
 NOAPXS  = "$(APXS) -q" does not tell where httpd is: name its apxs with APXS=
 

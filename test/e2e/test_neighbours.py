@@ -4,6 +4,7 @@ another module that looks after certificates in the same httpd."""
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -126,6 +127,73 @@ def test_haproxy_serves_what_the_notify_command_joined(httpd):
         with neighbour(program, text, httpd.root, *before) as process:
             assert served(process, port, "www.example.com",
                           httpd.cloudflare.roots).sha256 == served_here
+
+
+def commands(httpd, of):
+    """What the comment of an example tells an administrator to run, below
+    the test's folder."""
+    text = (EXAMPLES / of).read_text(encoding="utf-8")
+    for there, here in (("/usr/local/sbin", httpd.root / "sbin"),
+                        ("/etc/haproxy", httpd.root / "etc/haproxy"),
+                        ("/var/lib/apache2/cforigin", httpd.store)):
+        text = text.replace(there, str(here))
+    lines = re.findall(r"^#   ((?:install|CFORIGIN_STORE=)(?:.*\\\n)?.*)$",
+                       text, re.M)
+    return [line.replace("\n#", "\n") for line in lines]
+
+
+def test_haproxys_folder_is_filled_by_hand_for_what_was_there_before(
+        httpd, cloudflare):
+    """A pair that was taken over tells no event. A request type whose folder
+    is broken is left out, and nothing else."""
+    for name in ("etc/ssl/certs", "etc/ssl/private", "sbin"):
+        (httpd.root / name).mkdir(parents=True)
+    cloudflare.issue_by_hand(httpd.root / "etc/ssl/certs/origin.pem",
+                             httpd.root / "etc/ssl/private/origin.key",
+                             ["www.example.com"])
+    *before, by_hand = commands(httpd, "shared-with-others.conf")
+    assert len(before) == 2
+    for line in before:
+        subprocess.run(["sh", "-c", line], cwd=EXAMPLES, check=True)
+    httpd.server(text_of(httpd, "shared-with-others.conf").replace(
+        "/usr/local/sbin", f"{httpd.root}/sbin"))
+    httpd.start()
+    served = httpd.get("www.example.com").sha256
+    waiting.until(lambda: httpd.live("www.example.com").exists()
+                  and not httpd.keepers, "the pair in the store", 10)
+    folder = httpd.root / "etc/haproxy/certs"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not list(folder.iterdir())
+    broken = httpd.folder("www.example.com", "a-type")
+    broken.mkdir()
+    (broken / "current").symlink_to("7")
+    for _ in range(2):
+        done = subprocess.run(["sh", "-c", by_hand], check=True, text=True,
+                              capture_output=True)
+        assert "a-type/current does not lead to" in done.stderr
+        (joined,) = folder.iterdir()
+        assert joined.name == "www.example.com.origin-ecc.pem"
+        assert joined.stat().st_mode & 0o777 == 0o600
+        assert pairs.sha256(joined) == served
+    shutil.rmtree(httpd.live("www.example.com"))
+    done = subprocess.run(["sh", "-c", by_hand], check=False,
+                          capture_output=True)
+    assert done.returncode == 1 and list(folder.iterdir()) == [joined]
+
+
+def test_nginx_is_reloaded_as_the_example_says(httpd):
+    (line,) = re.findall(r"^#   (CFOriginNotifyCommand .*nginx.*)$",
+                         (EXAMPLES / "shared-with-others.conf").read_text(),
+                         re.M)
+    nginx = httpd.root / "nginx"
+    nginx.write_text(f'#!/bin/sh\necho "$*" >> {httpd.root}/told\n')
+    nginx.chmod(0o755)
+    httpd.server(line.replace("nginx", str(nginx)))
+    httpd.managed("a.example.com")
+    httpd.start()
+    told = httpd.root / "told"
+    waiting.until(told.exists, "the notify command", 15)
+    assert told.read_text() == "-s reload\n"
 
 
 def beside_mod_md(httpd, *more):
