@@ -234,6 +234,52 @@ def test_remoteip_believes_cloudflare_alone(example, folders):
     assert seen_as("/cforigin-status") == (403, "203.0.113.7")
 
 
+CURL = """#!/bin/sh
+for url; do :; done
+case "$url" in
+*v4 | *rsa*) ;;
+*) [ ! -e {folder}/offline ] || exit 6 ;;
+esac
+echo "$url"
+"""
+
+
+@pytest.mark.parametrize("text, name", [
+    ("conf-examples/remoteip.conf", "cloudflare-ips"),
+    ("README.md", "origin_ca_roots.pem"),
+    ("debian/mod_cforigin.8", "origin_ca_roots.pem")])
+def test_a_file_of_cloudflares_is_replaced_by_a_whole_one_alone(
+        tmp_path, text, name):
+    """As the text says, with a curl that may fail at the second half."""
+    (tmp_path / "new").mkdir()
+    (command,) = re.findall(
+        r"^\W*(cd /etc/apache2/cforigin && \(\n.*?\n[ #]*\) > .*?)$",
+        (TOP / text).read_text(encoding="utf-8").replace("\\-", "-"),
+        re.M | re.S)
+    command = command.replace("\n#", "\n").replace(
+        "/etc/apache2/cforigin", str(tmp_path / "new"))
+    for program, lines in (("curl", CURL.format(folder=tmp_path)),
+                           ("apache2ctl", "#!/bin/sh\n")):
+        (tmp_path / program).write_text(lines)
+        (tmp_path / program).chmod(0o755)
+
+    def run():
+        return subprocess.run(
+            ["sh", "-c", command], check=False,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"}).returncode
+
+    there = tmp_path / "new" / name
+    there.write_text("what was there\n")
+    (tmp_path / "offline").touch()
+    assert run() != 0
+    assert there.read_text() == "what was there\n"
+    (tmp_path / "offline").unlink()
+    assert run() == 0
+    first, _, second = there.read_text().splitlines()
+    assert first != second
+    assert all(line.startswith("https://") for line in (first, second))
+
+
 def test_prometheus_reads_the_status(example):
     httpd = example("monitoring.conf")
     httpd.start()
