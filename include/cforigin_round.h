@@ -46,7 +46,8 @@ typedef struct cfo_keeper_t {
     int open;           /* items that are not done */
     int alive;          /* of those, the ones that were begun */
     int installed;
-    long moved; /* when something last did, cfo_child_clock */
+    long began; /* cfo_child_clock */
+    long moved; /* when something last did */
     int targets_told;
     struct apr_hash_t *told; /* task.c: how often a failure was logged */
     int clock_known;         /* an answer said what time it is there */
@@ -67,6 +68,7 @@ typedef struct cfo_desk_t {
     apr_array_header_t *queue[CFO_REQUEST_TYPES]; /* cfo_item_t * */
     int next[CFO_REQUEST_TYPES];  /* the first that was not begun */
     int ahead[CFO_REQUEST_TYPES]; /* begun and not yet answered */
+    int asked[CFO_REQUEST_TYPES]; /* so often in this round */
     int sequence;                 /* of lost answers and lists */
     struct apr_hash_t *lookups;   /* find.c: hostname -> its zone */
     struct apr_hash_t *zones;     /* find.c: zone id -> its list */

@@ -28,6 +28,7 @@ typedef struct cfo_item_t {
                           * zone_id), account, targets; vhosts is not sent.
                           * folder may be another's, found by its target */
     int failures;        /* the count a failure now is added to */
+    int issue;           /* as far as the parent knows, it will be asked for */
     cfo_notices_t notices; /* what the store could not keep; else zeroed */
     int expiring;          /* to be told; of what is served then: */
     apr_time_t not_after;
@@ -64,6 +65,9 @@ typedef struct cfo_round_t {
                                * install (or always, without items) and tell
                                * what it printed; NULL: never */
     const char *reload_cwd;
+    apr_interval_time_t start_waits; /* what comes so soon is loaded by the
+                                      * start that waits for it, and needs no
+                                      * test; 0: no start waits */
     const apr_array_header_t *notify_argv; /* CFOriginNotifyCommand, or NULL */
     int revoke_superseded;
     apr_array_header_t *accounts; /* cfo_account_t */

@@ -72,6 +72,8 @@ static cfo_round_t *round_make(const cfo_generation_t *gen, apr_pool_t *ptemp)
     if (!gen->one_process && !global->reload_off)
         round->reload_argv = test_argv(gen, ptemp);
     round->reload_cwd = gen->retained->cwd[0] ? gen->retained->cwd : "/";
+    if (gen->cold_pass == 2 && !gen->handed_over)
+        round->start_waits = global->startup_wait;
     round->notify_argv = global->notify;
     round->revoke_superseded = global->revoke_superseded;
     round->accounts = gen->plan->accounts;
@@ -89,6 +91,7 @@ static cfo_item_t *item_of(cfo_generation_t *gen, cfo_standing_t *st,
     item->wanted = *st->wanted;
     item->wanted.folder = st->folder;
     item->failures = st->failures;
+    item->issue = st->decision.action == CFO_ISSUE;
     cfo_warn_fill(gen, st, item, now);
     return item;
 }

@@ -108,6 +108,7 @@ static json_t *item_json(const cfo_item_t *item, const char *word)
     cfo_json_put_number(json, "account", wanted->account);
     json_object_set_new(json, "targets", targets_json(wanted->targets));
     cfo_json_put_number(json, "failures", item->failures);
+    cfo_json_put_number(json, "issue", item->issue);
     put_told(json, item);
     return json;
 }
@@ -162,6 +163,7 @@ static json_t *round_json(const cfo_round_t *round)
     cfo_json_put_number(json, "lock_wait", round->lock_wait);
     put_texts(json, "reload_argv", round->reload_argv);
     cfo_json_put_text(json, "reload_cwd", round->reload_cwd);
+    cfo_json_put_number(json, "start_waits", round->start_waits);
     put_texts(json, "notify_argv", round->notify_argv);
     cfo_json_put_number(json, "revoke_superseded", round->revoke_superseded);
     return json;
@@ -331,6 +333,7 @@ static cfo_item_t *read_item(reader_t *reader)
     wanted->targets = read_targets(reader);
     wanted->vhosts = apr_array_make(reader->p, 0, sizeof(int));
     item->failures = need_int(reader, "failures", 0, INT_MAX);
+    item->issue = cfo_json_int(json, "issue", 0);
     item->notices = cfo_json_read_notices(json_object_get(json, "notices"));
     item->expiring = cfo_json_int(json, "expiring", 0);
     item->not_after = cfo_json_number(json, "not_after", 0);
@@ -394,6 +397,7 @@ static cfo_round_t *read_round(reader_t *reader)
     if (round->reload_argv && round->reload_argv->nelts == 0)
         round->reload_argv = NULL;
     round->reload_cwd = cfo_json_text(reader->p, json, "reload_cwd");
+    round->start_waits = cfo_json_number(json, "start_waits", 0);
     round->notify_argv = read_texts(reader, "notify_argv");
     round->revoke_superseded = cfo_json_int(json, "revoke_superseded", 0);
     round->accounts = apr_array_make(reader->p, 4, sizeof(cfo_account_t));

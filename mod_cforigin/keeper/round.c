@@ -57,7 +57,7 @@ static void refuse_all(cfo_keeper_t *keeper, const cfo_result_t *why)
         cfo_task_refuse(keeper, item_at(keeper->round, i), why);
 }
 
-/* 2. Without roots no certificate can be checked, so none is asked for. */
+/* Without roots no certificate can be checked, so none is asked for. */
 static void read_roots(cfo_keeper_t *keeper)
 {
     const char *path = keeper->round->ca_root_file;
@@ -76,7 +76,7 @@ static void read_roots(cfo_keeper_t *keeper)
             "CFOriginCARootFile %s holds no certificates", path);
 }
 
-/* 3. Every item waits at the desk of its account. */
+/* 2. Every item waits at the desk of its account. */
 static void seat(cfo_keeper_t *keeper)
 {
     const cfo_round_t *round = keeper->round;
@@ -104,15 +104,32 @@ static void seat(cfo_keeper_t *keeper)
     }
 }
 
-/* 4. Nothing is begun that can't be asked for soon. Each type has its own
- * measure, so that RSA keys, which take long, hold up nothing else. */
+/* 3. An issuer takes as long to start as a key to be made, so it starts
+ * meanwhile; where nothing will be asked, none does. */
+static void start_issuers(cfo_keeper_t *keeper)
+{
+    for (int i = 0; i < keeper->round->items->nelts; i++) {
+        const cfo_item_t *item = item_at(keeper->round, i);
+        cfo_result_t why;
+
+        if (item->issue && item->wanted.account >= 0 &&
+            !keeper->desks[item->wanted.account].issuer)
+            (void)cfo_desk_ready(&keeper->desks[item->wanted.account],
+                                 keeper->pool, &why);
+    }
+}
+
+/* 4. Nothing is begun that can't be asked for soon: first as much as is asked
+ * at a time, then twice that. Each type has its own measure, so that RSA keys,
+ * which take long, hold up nothing else. */
 static void begin_some(cfo_keeper_t *keeper)
 {
-    int limit = 2 * keeper->round->max_concurrent;
+    int most = keeper->round->max_concurrent;
 
     for (int i = 0; i < keeper->ndesks; i++)
         for (int type = 0; type < CFO_REQUEST_TYPES; type++) {
             cfo_desk_t *desk = &keeper->desks[i];
+            int limit = desk->asked[type] < most ? most : 2 * most;
 
             while (desk->ahead[type] < limit && keeper->alive < ALIVE_MAX &&
                    desk->next[type] < desk->queue[type]->nelts)
@@ -233,6 +250,18 @@ static int is_test(const cfo_round_t *round)
            0;
 }
 
+/* A test of the configuration reads it whole, beside a start that does the
+ * same. Half a second is for what comes just when that start goes on. */
+static int wants_test(const cfo_keeper_t *keeper)
+{
+    const cfo_round_t *round = keeper->round;
+
+    if (!round->reload_argv || is_test(round))
+        return round->reload_argv != NULL;
+    return keeper->installed && cfo_child_clock() - keeper->began + 500 >=
+                                    apr_time_as_msec(round->start_waits);
+}
+
 static int do_items(cfo_keeper_t *keeper)
 {
     cfo_store_lock_t *lock = NULL;
@@ -245,8 +274,9 @@ static int do_items(cfo_keeper_t *keeper)
         return 1;
     }
     cfo_report_open_journal(keeper->report, keeper->round->store);
-    read_roots(keeper);
     seat(keeper);
+    start_issuers(keeper);
+    read_roots(keeper);
     keeper->workers = cfo_workers_start(keeper->pool, keeper->open);
     if (!keeper->workers) {
         result = cfo_result_make(keeper->pool, CFO_LOCAL,
@@ -271,6 +301,7 @@ int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
     cfo_event_t done = {.kind = CFO_EVENT_DONE};
     cfo_keeper_t keeper = {.pool = p, .round = round, .stop = stop};
 
+    keeper.began = cfo_child_clock();
     keeper.report = cfo_report_make(p, fd);
     keeper.fault = cfo_result_ok();
     keeper.wanted = apr_hash_make(p);
@@ -281,7 +312,7 @@ int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
         return 0;
     if (round->items->nelts == 0) /* one line at a time needs no lock */
         cfo_report_open_journal(keeper.report, round->store);
-    if (round->reload_argv && (keeper.installed || is_test(round)))
+    if (wants_test(&keeper))
         cfo_reload_check(&keeper);
     if (!*stop)
         cfo_look_run(&keeper);

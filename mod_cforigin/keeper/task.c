@@ -309,6 +309,7 @@ static void ask(cfo_task_t *task)
     request.request_type = cfo_request_type_word(wanted->request_type);
     request.requested_validity = wanted->settings.validity;
     task->creates++;
+    task->desk->asked[wanted->request_type]++;
     journal(task, "asked", NULL);
     cfo_issuer_ask(task->desk->issuer, &request, task->p, answered, task);
 }

@@ -59,6 +59,7 @@ static cfo_item_t *full_item(void)
     wanted->account = 0;
     wanted->targets = targets;
     item->failures = 3;
+    item->issue = 1;
     item->notices.waiting = 5;
     item->notices.told_errored = NOW;
     item->expiring = 1;
@@ -97,6 +98,7 @@ static cfo_round_t *full_round(void)
     round->lock_wait = 5 * SECOND;
     round->reload_argv = strings("/usr/sbin/httpd -f a\"b -f \xff\xe9 -t");
     round->reload_cwd = "/etc";
+    round->start_waits = 10 * SECOND;
     round->notify_argv = strings("/bin/notify");
     round->revoke_superseded = 1;
     round->accounts = apr_array_make(pool, 1, sizeof(cfo_account_t));
@@ -140,6 +142,7 @@ static void compare_items(const cfo_item_t *a, const cfo_item_t *b)
     assert_int_equal(s->has_type, t->has_type);
     assert_int_equal(s->type, t->type);
     assert_int_equal(a->failures, b->failures);
+    assert_int_equal(a->issue, b->issue);
     assert_int_equal(a->notices.waiting, b->notices.waiting);
     assert_true(a->notices.told_errored == b->notices.told_errored);
     assert_int_equal(a->expiring, b->expiring);
@@ -185,6 +188,7 @@ static void test_plan_round_trip(void **state)
     assert_int_equal(a->gid, b->gid);
     assert_true(a->lock_wait == b->lock_wait);
     assert_string_equal(joined(a->reload_argv), joined(b->reload_argv));
+    assert_true(a->start_waits == b->start_waits);
     assert_string_equal(a->reload_cwd, b->reload_cwd);
     assert_string_equal(joined(a->notify_argv), joined(b->notify_argv));
     assert_int_equal(a->revoke_superseded, b->revoke_superseded);
