@@ -96,9 +96,9 @@ static apr_status_t take(cfo_lines_t *lines, const char *data, apr_size_t len,
 {
     buffer_t *buffer = &lines->buffer;
     apr_size_t before = buffer->start;
-    int was_skipping = lines->skipping;
+    int appended;
 
-    if (was_skipping) {
+    if (lines->skipping) {
         lines->skipping = !ends;
         return APR_SUCCESS;
     }
@@ -107,10 +107,11 @@ static apr_status_t take(cfo_lines_t *lines, const char *data, apr_size_t len,
         lines->skipping = !ends;
         return APR_ENOSPC;
     }
-    if (!append(buffer, data, len)) {
+    appended = append(buffer, data, len);
+    lines->whole -= before - buffer->start; /* moved, perhaps for nothing */
+    if (!appended) {
         return APR_ENOMEM;
     }
-    lines->whole -= before - buffer->start;
     if (ends) {
         lines->whole = buffer->end;
     }

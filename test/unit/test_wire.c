@@ -12,9 +12,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1 /* which needs all addresses for itself */
+#else
+#define SANITIZED 0
+#endif
 
 static apr_pool_t *pool;
 
@@ -104,6 +112,49 @@ static void test_lines_zero_byte_hides_nothing(void **state)
     close(fd[0]);
     close(fd[1]);
     assert_int_equal(cfo_lines_read(lines, -1), EBADF);
+}
+
+/* No further address, as where a limit is reached. Gives back what was. */
+static struct rlimit take_no_memory(void)
+{
+    struct rlimit was, none;
+
+    assert_int_equal(getrlimit(RLIMIT_AS, &was), 0);
+    none = was;
+    none.rlim_cur = SANITIZED ? was.rlim_cur : 0;
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    return was;
+}
+
+/* A piece for which there is no memory is lost; the lines that were whole
+ * before it are not, though they have moved by then. */
+static void test_lines_without_memory(void **state)
+{
+    enum { HUGE = 32 * 1024 * 1024 };
+    cfo_lines_t *lines = cfo_lines_make(pool, 2 * (apr_size_t)HUGE);
+    char *huge = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    static const char used_up[] = "used up, and longer than the other two\n";
+    struct rlimit was;
+    apr_status_t rv;
+
+    (void)state;
+    assert_ptr_not_equal(huge, MAP_FAILED);
+    memset(huge, 'x', HUGE);
+    cfo_lines_put(lines, used_up, strlen(used_up));
+    cfo_lines_put(lines, "one\ntwo\n", 8);
+    assert_non_null(cfo_lines_next(lines));
+    was = take_no_memory();
+    rv = cfo_lines_put(lines, huge, HUGE);
+    setrlimit(RLIMIT_AS, &was);
+    munmap(huge, HUGE);
+    assert_int_equal(rv, SANITIZED ? APR_SUCCESS : APR_ENOMEM);
+    assert_string_equal(cfo_lines_next(lines), "one");
+    assert_string_equal(cfo_lines_next(lines), "two");
+    assert_null(cfo_lines_next(lines));
+    cfo_lines_put(lines, "\nlast\n", 6);
+    assert_int_equal(strlen(cfo_lines_next(lines)), SANITIZED ? HUGE : 0);
+    assert_string_equal(cfo_lines_next(lines), "last");
 }
 
 /* More than a pipe holds, read in between, arrives whole and in order. */
@@ -314,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_lines_zero_byte_hides_nothing),
+        cmocka_unit_test(test_lines_without_memory),
         cmocka_unit_test(test_queue_and_lines_together),
         cmocka_unit_test(test_requests_round_trip),
         cmocka_unit_test(test_lines_that_are_no_request),
