@@ -104,12 +104,11 @@ void cfo_job_call(cfo_job_t *job)
 /* ---- what came back ---- */
 
 /* An answer that says success and lacks what was asked for. */
-static int lacks(const cfo_job_t *job, cfo_result_t *result, const char *what)
+static void lacks(const cfo_job_t *job, cfo_result_t *result, const char *what)
 {
     result->kind = CFO_TRANSIENT;
     result->message = what;
     result->lost = job->request->op == CFO_OP_CREATE;
-    return 1;
 }
 
 static int read_page(cfo_job_t *job, const json_t *envelope,
@@ -124,7 +123,8 @@ static int read_page(cfo_job_t *job, const json_t *envelope,
 
     job->bytes += job->call.reply_len;
     if (n < 0) {
-        return lacks(job, result, "the list is no list");
+        lacks(job, result, "the list is no list");
+        return 1;
     }
     if (head && job->page_head && !strcmp(head, job->page_head)) {
         listed->nelts = before; /* it knows no pages: the same one again */
@@ -135,7 +135,8 @@ static int read_page(cfo_job_t *job, const json_t *envelope,
         return 1;
     }
     if (job->bytes > LIST_MAX || job->page >= PAGES_MAX) {
-        return lacks(job, result, "the zone's list does not end");
+        lacks(job, result, "the zone's list does not end");
+        return 1;
     }
     job->page++;
     job->page_head = head;

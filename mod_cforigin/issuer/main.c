@@ -43,16 +43,25 @@ static void __attribute__((noreturn)) die(const char *what)
 
 /* ---- locking in ---- */
 
+static void __attribute__((noreturn)) usage(void)
+{
+    errno = 0;
+    die("the arguments are --token-fd N [--uid N --gid N]");
+}
+
+/* NULL: the argument that should stand there doesn't. */
 static int number(const char *text)
 {
     char *end;
     long value;
 
+    if (!text || !*text) {
+        usage();
+    }
     errno = 0;
-    value = strtol(text ? text : "", &end, 10);
-    if (!text || !*text || *end || errno || value < 0 || value > 0x7ffffffe) {
-        errno = 0;
-        die("the arguments are --token-fd N [--uid N --gid N]");
+    value = strtol(text, &end, 10);
+    if (*end || errno || value < 0 || value > 0x7ffffffe) {
+        usage();
     }
     return (int)value;
 }
@@ -62,15 +71,21 @@ static options_t read_options(char **argv)
     options_t options = {-1, -1, -1};
 
     for (char **arg = argv + 1; *arg; arg += 2) {
-        int *value = !strcmp(*arg, "--token-fd") ? &options.token_fd
-                     : !strcmp(*arg, "--uid")    ? &options.uid
-                     : !strcmp(*arg, "--gid")    ? &options.gid
-                                                 : NULL;
-
-        *(value ? value : &options.token_fd) = number(value ? arg[1] : NULL);
+        if (!strcmp(arg[0], "--token-fd")) {
+            options.token_fd = number(arg[1]);
+        }
+        else if (!strcmp(arg[0], "--uid")) {
+            options.uid = number(arg[1]);
+        }
+        else if (!strcmp(arg[0], "--gid")) {
+            options.gid = number(arg[1]);
+        }
+        else {
+            usage();
+        }
     }
     if (options.token_fd < 3 || (options.uid < 0) != (options.gid < 0)) {
-        number(NULL);
+        usage();
     }
     return options;
 }
@@ -105,7 +120,8 @@ static void drop_privileges(int uid, int gid)
 
     if (geteuid() == 0 && (setgroups(1, &want_g) != 0 || setgid(want_g) != 0 ||
                            setuid(want_u) != 0)) {
-        die("can't give up privileges");
+        die("can't give up privileges, which takes the capabilities "
+            "CAP_SETUID and CAP_SETGID");
     }
     errno = 0;
     if (getresuid(&u[0], &u[1], &u[2]) != 0 ||
