@@ -14,6 +14,7 @@
 #include "cforigin_memory.h"
 #include "cforigin_sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -90,13 +91,34 @@ static options_t read_options(char **argv)
     return options;
 }
 
+/* Kernels before 5.9 have no close_range, and some containers forbid it. */
+static void close_one_by_one(int keep)
+{
+    DIR *all = opendir("/proc/self/fd");
+    const struct dirent *one;
+
+    for (int fd = 3; !all && fd < (int)sysconf(_SC_OPEN_MAX); fd++) {
+        if (fd != keep) {
+            close(fd);
+        }
+    }
+    while (all && (one = readdir(all))) {
+        int fd = (int)strtol(one->d_name, NULL, 10);
+
+        if (fd > 2 && fd != keep && fd != dirfd(all)) {
+            close(fd);
+        }
+    }
+    if (all) {
+        closedir(all);
+    }
+}
+
 static void close_others(int keep)
 {
-    if (keep > 3 && close_range(3, (unsigned)keep - 1, 0) != 0) {
-        die("can't close inherited descriptors");
-    }
-    if (close_range((unsigned)keep + 1, ~0U, 0) != 0) {
-        die("can't close inherited descriptors");
+    if ((keep > 3 && close_range(3, (unsigned)keep - 1, 0) != 0) ||
+        close_range((unsigned)keep + 1, ~0U, 0) != 0) {
+        close_one_by_one(keep);
     }
 }
 

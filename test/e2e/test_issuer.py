@@ -2,6 +2,7 @@
 """The real issuer program from outside, against the test Cloudflare and, for
 what an API would never do, against sockets that misbehave on purpose."""
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -837,3 +838,44 @@ def test_a_kernel_without_landlock_and_seccomp_is_told_of_at_debug(
     assert len(said) == 2 and all(line.startswith("debug: ")
                                   for line in said), said
     assert "Landlock" in said[0] and "seccomp" in said[1]
+
+
+# The same for one call: its number and its errno in argv. A descriptor that
+# nobody asked for goes with it.
+REFUSED = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def code(op, yes, no, k):
+    return struct.pack("HBBI", op, yes, no, k)
+program = (code(0x20, 0, 0, 0) + code(0x15, 0, 1, int(sys.argv[1]))
+           + code(0x06, 0, 0, 0x00050000 + int(sys.argv[2]))
+           + code(0x06, 0, 0, 0x7fff0000))
+buffer = ctypes.create_string_buffer(program)
+class Filter(ctypes.Structure):
+    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+filter = Filter(len(program) // 8, ctypes.addressof(buffer))
+os.set_inheritable(os.open("/dev/null", os.O_RDONLY), True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(filter)) == 0
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+CLOSE_RANGE = 436
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM])
+def test_inherited_descriptors_are_closed_without_close_range(
+        api, tmp_path, monkeypatch, error):
+    """Before Linux 5.9, and where an older container's list forbids it."""
+    script = tmp_path / "issuer"
+    script.write_text(f"#!/bin/sh\nexec /usr/bin/python3 -c '{REFUSED}' "
+                      f"{CLOSE_RANGE} {error} {issuer_client.PROGRAM} "
+                      "\"$@\"\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(issuer_client, "PROGRAM", script)
+    with Issuer(tmp_path, api.tokens["main"]) as issuer:
+        assert issuer.ask("get", serial="1")["kind"] == "local"
+        if os.geteuid() == 0:
+            assert set(os.listdir("/proc/%d/fd" % issuer.pid)) \
+                == {"0", "1", "2"}
+        issuer.setup(api.url, api.api_ca)
+        assert issuer.ask("zone", hostname="a.example.com")["ok"]
