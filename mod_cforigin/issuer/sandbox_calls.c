@@ -137,7 +137,8 @@ static const int plain[] = {
 };
 
 static const uint32_t domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-static const uint32_t requests[] = {FIONBIO, FIONREAD};
+/* The last for a resolver whose address is link-local: its interface. */
+static const uint32_t requests[] = {FIONBIO, FIONREAD, SIOCGIFINDEX};
 static const uint32_t commands[] = {F_GETFD, F_SETFD, F_GETFL,
                                     F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC};
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -244,6 +245,12 @@ static int read_the_resolvers_files(void)
            open("/etc/hosts", O_RDONLY | O_CLOEXEC) >= 0;
 }
 
+/* As the resolver does for `nameserver fe80::1%eth0`. */
+static int find_an_interface(void)
+{
+    return if_nametoindex("lo") != 0;
+}
+
 static int have_memory(void)
 {
     char *some = malloc((size_t)64 << 20);
@@ -364,6 +371,7 @@ static const probe_t working[] = {
     {"look a name up in a thread", look_a_name_up_in_a_thread, 0},
     {"have many threads", have_many_threads, 0},
     {"read the resolver's files", read_the_resolvers_files, 0},
+    {"find an interface", find_an_interface, 0},
     {"have memory", have_memory, 0},
 };
 
