@@ -37,9 +37,9 @@ static const char *clean_of(apr_pool_t *p, const json_t *object,
 
 static int code_of(const json_t *error)
 {
-    json_int_t code = json_integer_value(json_object_get(error, "code"));
+    double code = json_number_value(json_object_get(error, "code"));
 
-    return code > 0 && code <= 0x7fffffff ? (int)code : 0;
+    return code >= 1 && code <= 0x7fffffff ? (int)code : 0;
 }
 
 /* "Invalid request headers: Invalid format for Authorization header (6111)":
@@ -95,18 +95,24 @@ static int told_to_wait(const cfo_call_t *call, apr_time_t wall)
     return seconds;
 }
 
-/* No whole answer, or one that somebody else gave: the API may have carried
- * the request out all the same, unless it was turned away on the road. */
-static void not_the_api(const cfo_call_t *call, const char *why,
-                        cfo_result_t *result)
+/* 1 when the API may have carried a create out, whatever came back: it was not
+ * turned away on the road. */
+static int may_be_made(const cfo_call_t *call)
 {
     int turned_away = call->status >= 300 && call->status < 500;
 
+    return call->body && call->sent && !turned_away;
+}
+
+/* No whole answer, or one that somebody else gave. */
+static void not_the_api(const cfo_call_t *call, const char *why,
+                        cfo_result_t *result)
+{
     result->kind = call->local           ? CFO_LOCAL
                    : call->status == 429 ? CFO_RATE_LIMITED
                                          : CFO_TRANSIENT;
     result->message = why;
-    result->lost = call->body && call->sent && !turned_away;
+    result->lost = may_be_made(call);
 }
 
 static const char *why_not(const cfo_call_t *call)
@@ -133,27 +139,39 @@ static int is_envelope(const json_t *body)
            json_array_size(json_object_get(body, "errors")) > 0;
 }
 
+/* jansson refuses a whole body for one integer that is too large for it, as a
+ * certificate's id would be if it came as a number. */
+static json_t *read_body(const cfo_call_t *call)
+{
+    json_t *body;
+
+    if (call->fault || !call->reply) {
+        return NULL;
+    }
+    body = json_loadb(call->reply, call->reply_len, JSON_ALLOW_NUL, NULL);
+    return body ? body
+                : json_loadb(call->reply, call->reply_len,
+                             JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+}
+
 cfo_result_t cfo_envelope_read(const cfo_call_t *call, apr_time_t wall,
                                json_t **envelope)
 {
     cfo_result_t result = cfo_result_ok();
-    json_t *body = NULL;
+    json_t *body = read_body(call);
     const json_t *error;
+    int says_success = json_is_true(json_object_get(body, "success"));
 
     *envelope = NULL;
     result.http = call->status;
     result.ray = call->ray;
     result.retry_after = told_to_wait(call, wall);
-    if (!call->fault && call->reply) {
-        body = json_loadb(call->reply, call->reply_len, JSON_ALLOW_NUL, NULL);
-    }
     if (!is_envelope(body)) {
         not_the_api(call, why_not(call), &result);
         json_decref(body);
         return result;
     }
-    if (call->status >= 200 && call->status < 300 &&
-        json_is_true(json_object_get(body, "success"))) {
+    if (call->status >= 200 && call->status < 300 && says_success) {
         *envelope = body;
         return result;
     }
@@ -166,11 +184,13 @@ cfo_result_t cfo_envelope_read(const cfo_call_t *call, apr_time_t wall,
         result.message = result.code ? "the API refused without a message"
                                      : "the API refused and did not say why";
     }
+    result.lost = says_success && may_be_made(call);
     json_decref(body);
     return result;
 }
 
-/* An id is a decimal text of up to 49 digits; as a number it has lost some. */
+/* An id is a decimal text of up to 49 digits. One that came as a number has
+ * lost some of them, and is as good as none. */
 static const char *serial_of(apr_pool_t *p, const json_t *result)
 {
     const char *id = text_of(result, "id");

@@ -200,6 +200,8 @@ static cfo_call_t call_of(int status, const char *body, int is_create)
     "{\"success\":false,\"errors\":[{\"code\":" code                          \
     ",\"message\":\"" message "\"}]}"
 
+#define LONG_NUMBER "500912345678901234567890123456789012345678901234"
+
 /* Answers to a create. */
 static const struct {
     int status;
@@ -252,6 +254,22 @@ static const struct {
     {400, ERRORS("1100", ""), CFO_TRANSIENT, 1100, 0, "without a message"},
     {400, ERRORS("1100", "a\\r\\nb\\u0000\\u001b[31m"), CFO_TRANSIENT, 1100, 0,
      "a??b??[31m"},
+    /* it says that it did, and that it failed to */
+    {500, "{\"success\":true,\"result\":{}}", CFO_TRANSIENT, 0, 1,
+     "did not say why"},
+    {503, "{\"success\":true,\"errors\":[{\"code\":1100}]}", CFO_TRANSIENT,
+     1100, 1, "without a message"},
+    {500, "{\"success\":false,\"errors\":[]}", CFO_TRANSIENT, 0, 0,
+     "did not say why"},
+    /* a number that is too large is no reason to believe nothing of it */
+    {200, "{\"success\":true,\"result\":{\"id\":" LONG_NUMBER "}}", CFO_OK, 0,
+     0, NULL},
+    {400,
+     "{\"errors\":[{\"code\":1007,\"message\":\"CSR\"}],\"id\":" LONG_NUMBER
+     "}",
+     CFO_PERMANENT, 1007, 0, "CSR"},
+    {400, "{\"errors\":[{\"code\":1e99}],\"id\":" LONG_NUMBER "}",
+     CFO_TRANSIENT, 0, 0, "did not say why"},
     /* not the API's: lost when it may have been carried out */
     {200, "", CFO_TRANSIENT, 0, 1, "empty"},
     {200, "null", CFO_TRANSIENT, 0, 1, "null"},
