@@ -2,17 +2,41 @@
 """Talks to the real issuer program as the keeper does: a token descriptor,
 an empty environment, JSON Lines over pipes."""
 import contextlib
+import datetime
 import itertools
 import json
 import os
 import select
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 TOP = Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "test/originca"))
+
+from control import OriginCA  # noqa: E402
+
 PROGRAM = Path(os.environ.get("CFORIGIN_BUILD") or TOP / "build") \
     / "cforigin-issuer"
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+CSR = x509.CertificateSigningRequestBuilder().subject_name(
+    x509.Name([])).sign(KEY, hashes.SHA256()).public_bytes(
+        serialization.Encoding.PEM).decode()
+
+
+def wanted(hostname="a.example.com", **more):
+    """The fields of a create."""
+    return {"csr": CSR, "hostnames": [hostname], "request_type": "origin-ecc",
+            "requested_validity": 7, **more}
+
 
 NUMBERS = itertools.count()  # a file that is read is not written again
 
@@ -90,3 +114,49 @@ class Issuer:
         self.process.stdin.close()
         code = self.process.wait(5)
         return time.monotonic() - began, code
+
+
+def make_pair(folder):
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "t")])
+    now = datetime.datetime.utcnow()
+    leaf = x509.CertificateBuilder(name, name, KEY.public_key(), 5, now,
+                                   now + datetime.timedelta(1)).add_extension(
+        x509.SubjectAlternativeName([x509.DNSName("localhost")]),
+        False).sign(KEY, hashes.SHA256())
+    path = folder / "pair.pem"
+    path.write_bytes(leaf.public_bytes(serialization.Encoding.PEM)
+                     + KEY.private_bytes(
+                         serialization.Encoding.PEM,
+                         serialization.PrivateFormat.PKCS8,
+                         serialization.NoEncryption()))
+    return str(path)
+
+
+def wait_for_port(port):
+    end = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def api_process(tmp_path_factory):
+    with OriginCA(tmp_path_factory.mktemp("originca")) as server:
+        yield server
+
+
+@pytest.fixture
+def api(api_process):
+    api_process.reset()
+    yield api_process
+    api_process.reset()
+
+
+@pytest.fixture
+def issuer(api, tmp_path):
+    with Issuer(tmp_path, api.token + "\n") as program:
+        yield program.setup(api.url, api.api_ca)

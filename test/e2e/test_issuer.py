@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real issuer program from outside, against the test Cloudflare and, for
 what an API would never do, against sockets that misbehave on purpose."""
-import datetime
 import errno
 import hashlib
 import json
@@ -14,112 +13,20 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parents[1] / "originca")]
 
-from control import OriginCA  # noqa: E402
 import issuer_client  # noqa: E402
-from issuer_client import PROGRAM, Issuer  # noqa: E402
-
-KEY = ec.generate_private_key(ec.SECP256R1())
-CSR = x509.CertificateSigningRequestBuilder().subject_name(
-    x509.Name([])).sign(KEY, hashes.SHA256()).public_bytes(
-        serialization.Encoding.PEM).decode()
-
-
-def wanted(hostname="a.example.com", **more):
-    return {"csr": CSR, "hostnames": [hostname], "request_type": "origin-ecc",
-            "requested_validity": 7, **more}
-
-
-@pytest.fixture(scope="module")
-def api_process(tmp_path_factory):
-    with OriginCA(tmp_path_factory.mktemp("originca")) as server:
-        yield server
-
-
-@pytest.fixture
-def api(api_process):
-    api_process.reset()
-    yield api_process
-    api_process.reset()
-
-
-@pytest.fixture
-def issuer(api, tmp_path):
-    with Issuer(tmp_path, api.token + "\n") as program:
-        yield program.setup(api.url, api.api_ca)
-
-
-class Sly(threading.Thread):
-    """Plain TCP on loopback; `serve(connection, n)` is a test's own."""
-
-    def __init__(self, serve):
-        super().__init__(daemon=True)
-        self.serve, self.seen = serve, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.url = "http://127.0.0.1:%d/client/v4" % self.port
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def run(self):
-        while True:
-            try:
-                connection = self.socket.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._one, args=(connection,),
-                             daemon=True).start()
-
-    def _one(self, connection):
-        try:
-            with connection:
-                self.serve(self, connection)
-        except OSError:
-            pass
-
-    def request(self, connection):
-        """Read one request; it is noted in `seen` too."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            more = connection.recv(65536)
-            if not more:
-                return None
-            data += more
-        head, _, body = data.partition(b"\r\n\r\n")
-        lines = head.decode().split("\r\n")
-        fields = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(": ")
-            fields[name.lower()] = value
-        while len(body) < int(fields.get("content-length", 0)):
-            body += connection.recv(65536)
-        self.seen.append((lines[0], fields, body))
-        return lines[0]
-
-
-def reply(doc, status="200 OK", extra=""):
-    body = doc if isinstance(doc, bytes) else json.dumps(doc).encode()
-    return ("HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n"
-            % (status, len(body), extra)).encode() + body
-
-
-GOOD = {"success": True, "result": {"certificate": "PEM", "id": "5009"}}
+from control import OriginCA  # noqa: E402
+from issuer_client import (PROGRAM, Issuer, api, api_process,  # noqa: E402,F401
+                           issuer, make_pair, wait_for_port, wanted)
+from sly import GOOD, Sly, reply  # noqa: E402
 
 
 # ---- what it asks and what it makes of the answers
@@ -454,33 +361,6 @@ def test_http2_shares_a_connection(tmp_path):
         posts = [line for line in lines if line.endswith("HTTP/2.0")]
         assert len(posts) == 48 == api.counts()["create"]
         assert len(set(posts)) == 1
-
-
-def make_pair(folder):
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "t")])
-    now = datetime.datetime.utcnow()
-    leaf = x509.CertificateBuilder(name, name, KEY.public_key(), 5, now,
-                                   now + datetime.timedelta(1)).add_extension(
-        x509.SubjectAlternativeName([x509.DNSName("localhost")]),
-        False).sign(KEY, hashes.SHA256())
-    path = folder / "pair.pem"
-    path.write_bytes(leaf.public_bytes(serialization.Encoding.PEM)
-                     + KEY.private_bytes(
-                         serialization.Encoding.PEM,
-                         serialization.PrivateFormat.PKCS8,
-                         serialization.NoEncryption()))
-    return str(path)
-
-
-def wait_for_port(port):
-    end = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.02)
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
