@@ -4,6 +4,7 @@
  * knows nothing of what the API says.
  */
 #include "cforigin_http.h"
+#include "cforigin_memory.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -133,12 +134,8 @@ static size_t take_body(char *data, size_t size, size_t n, void *baton)
     }
     if (need > call->reply_size) {
         apr_size_t grown = need < 4096 ? 4096 : need * 2;
-        char *reply = realloc(call->reply, grown);
 
-        if (!reply) {
-            return 0;
-        }
-        call->reply = reply;
+        call->reply = cfo_memory_retake(call->reply, grown);
         call->reply_size = grown;
     }
     memcpy(call->reply + call->reply_len, data, len);
@@ -197,6 +194,8 @@ static size_t take_header(char *line, size_t size, size_t n, void *baton)
 
 static const char *fault_of(const cfo_call_t *call, CURLcode code)
 {
+    const char *text;
+
     if (call->too_large) {
         return apr_psprintf(call->p,
                             "the answer is larger than the %" APR_SIZE_T_FMT
@@ -204,19 +203,27 @@ static const char *fault_of(const cfo_call_t *call, CURLcode code)
                             call->header_bytes > HEADERS_MAX ? HEADERS_MAX
                                                              : call->max);
     }
-    return apr_pstrdup(call->p, call->error[0] ? call->error
-                                               : curl_easy_strerror(code));
+    text = call->error[0] ? call->error : curl_easy_strerror(code);
+    return cfo_text_clean(call->p, text, strlen(text), CURL_ERROR_SIZE);
+}
+
+/* The answer's, or the one proxy's that we have something to say about. */
+static int status_of(CURL *easy)
+{
+    long status = 0, proxy = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    return (int)(status ? status : proxy == 407 ? proxy : 0);
 }
 
 static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
 {
     cfo_call_t *call = (cfo_call_t *)transfer;
     cfo_http_t *http = call->http;
-    long status = 0;
     char *reply;
 
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    call->status = (int)status;
+    call->status = status_of(easy);
     if (code != CURLE_OK) {
         call->fault = fault_of(call, code);
         call->local = code == CURLE_SSL_CACERT_BADFILE ||
@@ -271,6 +278,11 @@ static void set_call(cfo_call_t *call, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, http->setup->user_agent);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700 /* 7.87.0 */
+    /* A look-up that was given up is not waited for: who ends stdin would
+     * have to wait as long. Its thread ends by itself. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, CALL_SECONDS);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -296,6 +308,7 @@ void cfo_http_start(cfo_http_t *http, cfo_call_t *call)
         set_call(call, easy);
     }
     if (!easy || !cfo_http_add(http, easy, &call->transfer)) {
+        curl_easy_cleanup(easy); /* NULL is none */
         call->fault = "libcurl has no memory";
         call->local = 1;
         call->done(call);

@@ -116,13 +116,18 @@ class Issuer:
         return time.monotonic() - began, code
 
 
-def make_pair(folder):
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "t")])
+def make_pair(folder, common_name="t", names=True):
+    """A self-signed certificate, good for localhost unless it has no names,
+    and its key: a path."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME,
+                                         common_name)])
     now = datetime.datetime.utcnow()
     leaf = x509.CertificateBuilder(name, name, KEY.public_key(), 5, now,
-                                   now + datetime.timedelta(1)).add_extension(
-        x509.SubjectAlternativeName([x509.DNSName("localhost")]),
-        False).sign(KEY, hashes.SHA256())
+                                   now + datetime.timedelta(1))
+    if names:
+        leaf = leaf.add_extension(x509.SubjectAlternativeName(
+            [x509.DNSName("localhost")]), False)
+    leaf = leaf.sign(KEY, hashes.SHA256())
     path = folder / "pair.pem"
     path.write_bytes(leaf.public_bytes(serialization.Encoding.PEM)
                      + KEY.private_bytes(
