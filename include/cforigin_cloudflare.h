@@ -8,6 +8,8 @@
  *    certainly never saw it. Otherwise it is answered with lost = 1.
  *  - list, get, zone and revoke change nothing by being repeated and are
  *    tried up to three times on any transient fault.
+ *  - A list goes on as long as its pages come, each within the patience of
+ *    one request.
  *  - What the API says about waiting holds the whole account (the gate of
  *    cforigin_pace.h). A short wait is sat out; for a longer one everything
  *    that is queued is answered `rate-limited` without a call.
@@ -26,7 +28,8 @@ struct json_t;
 
 typedef struct cfo_cloudflare_t cfo_cloudflare_t;
 
-/** Called once for each request. The answer is gone after the call. */
+/** Called once for each request, and before that with each page that a list
+ * has come to (answer->page). The answer is gone after the call. */
 typedef void cfo_cloudflare_answered_fn(void *baton,
                                         const cfo_answer_t *answer);
 

@@ -42,6 +42,7 @@ struct cfo_call_t {
     int status;        /* the answer's HTTP status, 0 when none came */
     const char *fault; /* why there is no whole answer; NULL when there is */
     int local;         /* the fault is this machine's: CA file, URL, memory */
+    int too_large;     /* the fault is that there was more than is taken */
     int sent;          /* bytes of the body may have reached the API */
     char *reply;       /* the body, NUL-terminated; freed after `done` */
     apr_size_t reply_len;
@@ -54,7 +55,6 @@ struct cfo_call_t {
     cfo_http_t *http; /* the rest is http.c's own */
     apr_size_t body_at, header_bytes, reply_size;
     char error[CURL_ERROR_SIZE];
-    int too_large;
 };
 
 /**

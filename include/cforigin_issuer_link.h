@@ -19,7 +19,8 @@
 typedef struct cfo_issuer_t cfo_issuer_t;
 
 /** Called once for each request, from cfo_issuer_events. The answer lives in
- * the pool that the request was sent with. */
+ * the pool that the request was sent with. Before that it is called with each
+ * page that a list has come to (answer->page): something moves, no more. */
 typedef void cfo_answer_fn(void *baton, const cfo_answer_t *answer);
 
 /** A line the issuer wrote to its stderr, made printable and cut. */

@@ -16,8 +16,8 @@ typedef struct cfo_job_t {
     const cfo_request_t *request;
     cfo_answer_t answer; /* its result is set at the end, by the caller */
     cfo_call_t call;
-    int page;                   /* list */
-    apr_size_t bytes;           /* list */
+    int page;                   /* list: the one that is asked for */
+    apr_size_t bytes;           /* list: of the answer, so far */
     const char *page_head;      /* list: first serial of the page before */
     apr_array_header_t *listed; /* list */
     const char *candidate;      /* zone: the suffix that is looked for now */

@@ -4,6 +4,9 @@
  * line, in any order, matched by id. Shared by keeper and issuer, so nothing
  * here knows the store, OpenSSL or httpd.
  *
+ * A list may take longer than anybody would wait for a line. So there is one
+ * for each page, {"id":7,"page":12}, and the answer comes after them.
+ *
  * A line that can't be read is a state, never an abort: the peer is a program
  * of ours, but the text in it may come from a stranger.
  */
@@ -12,6 +15,9 @@
 
 #include "cforigin_lines.h"
 #include "cforigin_result.h"
+
+/** The longest answer, in bytes: a zone's list. */
+#define CFO_WIRE_ANSWER_MAX ((apr_size_t)64 * 1024 * 1024)
 
 /* What keeper and issuer say to each other. */
 
@@ -63,6 +69,8 @@ typedef struct cfo_listed_t {
 
 typedef struct cfo_answer_t {
     int id;
+    int page; /* list: pages read so far, and no answer yet; the rest is
+               * empty then. 0: an answer */
     cfo_result_t result;
     const char *certificate; /* create, get */
     const char *serial;      /* create, get, revoke: as the API says */

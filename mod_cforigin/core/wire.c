@@ -179,6 +179,10 @@ const char *cfo_wire_answer(apr_pool_t *p, const cfo_answer_t *answer)
     json_t *object = json_object();
 
     json_object_set_new(object, "id", json_integer(answer->id));
+    if (answer->page) {
+        json_object_set_new(object, "page", json_integer(answer->page));
+        return line_of(p, object);
+    }
     json_object_set_new(object, "ok", json_boolean(ok));
     if (!ok) {
         put_text(object, "kind", cfo_kind_word(answer->result.kind));
@@ -387,17 +391,22 @@ static cfo_kind_t read_kind(reader_t *r)
 cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
                                    const char **fault)
 {
+    static const field_t page = {0, "page", MAY_INT, 0, 1, INT_HIGH, 0};
     cfo_answer_t *answer = apr_pcalloc(p, sizeof(*answer));
     reader_t r;
     json_t *object = open_line(&r, p, line);
 
     if (!r.fault) {
         answer->id = read_id(&r, 1);
+        answer->page = read_int(&r, "page", &page);
+    }
+    if (!r.fault && !answer->page) {
         answer->result.kind = read_kind(&r);
         answer->date = cfo_time_parse(read_text(&r, "date", 0));
         answer->certificates = read_listed(&r);
     }
-    for (size_t i = 0; i < FIELDS(answer_fields) && !r.fault; i++) {
+    for (size_t i = 0; i < FIELDS(answer_fields) && !r.fault && !answer->page;
+         i++) {
         read_field(&r, &answer_fields[i], answer);
     }
     json_decref(object);

@@ -165,6 +165,19 @@ static void mind_headers(cfo_cloudflare_t *cf, const cfo_call_t *call,
     }
 }
 
+/* A page is as good as an answer: who waits goes on waiting, and so do we. */
+static void tell_page(task_t *task)
+{
+    cfo_answer_t progress = {.id = task->job.answer.id};
+
+    if (task->job.request->op != CFO_OP_LIST) {
+        return;
+    }
+    task->give_up_at = 0;
+    progress.page = task->job.page - 1;
+    task->cf->answered(task->cf->baton, &progress);
+}
+
 static void called(cfo_call_t *call)
 {
     task_t *task = call->baton;
@@ -196,6 +209,7 @@ static void called(cfo_call_t *call)
         return;
     }
     task->tries = 0; /* another call, with tries of its own */
+    tell_page(task);
     APR_RING_INSERT_HEAD(&cf->ready, task, task_t, link);
 }
 

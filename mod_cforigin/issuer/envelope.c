@@ -108,9 +108,10 @@ static int may_be_made(const cfo_call_t *call)
 static void not_the_api(const cfo_call_t *call, const char *why,
                         cfo_result_t *result)
 {
-    result->kind = call->local           ? CFO_LOCAL
-                   : call->status == 429 ? CFO_RATE_LIMITED
-                                         : CFO_TRANSIENT;
+    result->kind = call->local                      ? CFO_LOCAL
+                   : call->status == 429            ? CFO_RATE_LIMITED
+                   : call->too_large && !call->body ? CFO_PERMANENT
+                                                    : CFO_TRANSIENT;
     result->message = why;
     result->lost = may_be_made(call);
 }

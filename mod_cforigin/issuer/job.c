@@ -9,11 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ONE_MAX ((apr_size_t)256 * 1024)
-#define PAGE_MAX ((apr_size_t)1024 * 1024)
-#define LIST_MAX ((apr_size_t)64 * 1024 * 1024)
-#define PAGES_MAX 4000
 #define PER_PAGE 50
+#define PAGES_MAX 4000
+
+/* Bodies. A page is as large as its certificates may be. */
+#define ONE_MAX ((apr_size_t)256 * 1024)
+#define PAGE_MAX (PER_PAGE * ONE_MAX)
+
+/* What is kept of a list has to fit into an answer, as JSON. */
+#define LIST_MAX (CFO_WIRE_ANSWER_MAX / 4 * 3)
+#define ENTRY_BYTES 64 /* of an entry's own, beside its texts */
 
 void cfo_job_begin(cfo_job_t *job, apr_pool_t *p, const cfo_request_t *request)
 {
@@ -111,6 +116,20 @@ static void lacks(const cfo_job_t *job, cfo_result_t *result, const char *what)
     result->lost = job->request->op == CFO_OP_CREATE;
 }
 
+/* Bytes that the answer grows by. */
+static apr_size_t size_of(const apr_array_header_t *listed, int from)
+{
+    apr_size_t size = 0;
+
+    for (int i = from; i < listed->nelts; i++) {
+        const cfo_listed_t *one = &APR_ARRAY_IDX(listed, i, cfo_listed_t);
+
+        size += ENTRY_BYTES + strlen(one->certificate) +
+                (one->serial ? strlen(one->serial) : 0);
+    }
+    return size;
+}
+
 static int read_page(cfo_job_t *job, const json_t *envelope,
                      cfo_result_t *result)
 {
@@ -121,7 +140,6 @@ static int read_page(cfo_job_t *job, const json_t *envelope,
                            ? APR_ARRAY_IDX(listed, before, cfo_listed_t).serial
                            : NULL;
 
-    job->bytes += job->call.reply_len;
     if (n < 0) {
         lacks(job, result, "the list is no list");
         return 1;
@@ -134,8 +152,10 @@ static int read_page(cfo_job_t *job, const json_t *envelope,
         job->answer.certificates = listed;
         return 1;
     }
+    job->bytes += size_of(listed, before);
     if (job->bytes > LIST_MAX || job->page >= PAGES_MAX) {
         lacks(job, result, "the zone's list does not end");
+        result->kind = CFO_PERMANENT; /* nor will it the next time */
         return 1;
     }
     job->page++;

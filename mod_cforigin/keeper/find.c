@@ -117,6 +117,10 @@ static void list_answered(void *baton, const cfo_answer_t *answer)
 {
     zone_t *zone = baton;
 
+    if (answer->page) {
+        zone->desk->keeper->moved = cfo_child_clock();
+        return;
+    }
     cfo_desk_learn(zone->desk, CFO_OP_LIST, answer);
     if (answer->result.kind != CFO_OK) {
         list_failed(zone, &answer->result);

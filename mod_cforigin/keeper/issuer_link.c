@@ -15,8 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The longest answer: the list of a zone with many thousand certificates. */
-#define ANSWER_MAX (64u * 1024 * 1024)
 #define SAID_MAX 500  /* bytes of a line on its stderr */
 #define SAID_LINES 40 /* lines of it that are passed on */
 #define STOP_MS 300
@@ -189,7 +187,7 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
     issuer->said = said;
     issuer->baton = baton;
     issuer->queue = cfo_queue_make(p);
-    issuer->answers = cfo_lines_make(p, ANSWER_MAX);
+    issuer->answers = cfo_lines_make(p, CFO_WIRE_ANSWER_MAX);
     issuer->said_lines = cfo_lines_make(p, 8 * SAID_MAX);
     issuer->waiting = apr_hash_make(p);
     set_up(issuer, round);
@@ -323,6 +321,11 @@ static const char *take_answer(cfo_issuer_t *issuer, const char *line)
     if (answer)
         waiting =
             apr_hash_get(issuer->waiting, &answer->id, sizeof(answer->id));
+    if (waiting && answer->page) {
+        if (waiting->op == CFO_OP_LIST)
+            waiting->answered(waiting->baton, answer);
+        waiting = NULL; /* it goes on waiting */
+    }
     if (waiting) {
         apr_hash_set(issuer->waiting, &waiting->id, sizeof(waiting->id), NULL);
         answer = cfo_wire_read_answer(waiting->p, line, &fault);

@@ -57,7 +57,7 @@ class Issuer:
         os.close(self.fd)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.pid, self.rest, self.next_id = self.process.pid, b"", 0
-        self.unclaimed = {}
+        self.unclaimed, self.pages = {}, []
 
     def __enter__(self):
         return self
@@ -100,6 +100,9 @@ class Issuer:
             assert data or not ready, "the issuer ended"
             *lines, self.rest = (self.rest + data).split(b"\n")
             for line in map(json.loads, lines):
+                if "page" in line:
+                    self.pages.append(line)
+                    continue
                 assert line["id"] not in self.unclaimed, "answered twice"
                 self.unclaimed[line["id"]] = line
         return [self.unclaimed.pop(i) for i in ids]

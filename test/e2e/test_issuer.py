@@ -94,6 +94,7 @@ def test_a_list_is_read_to_an_empty_page(api, issuer):
     queries = [c["query"] for c in api.calls("list")]
     assert [q["page"] for q in queries] == ["1", "2", "3"]
     assert {q["per_page"] for q in queries} == {"50"}
+    assert issuer.pages == [{"id": listed["id"], "page": n} for n in (1, 2)]
 
 
 def test_a_list_that_knows_no_pages_ends(tmp_path):

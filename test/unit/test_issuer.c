@@ -370,6 +370,26 @@ static void test_calls_without_a_whole_answer(void **state)
     }
 }
 
+/* What can't be taken once can't be taken again: whoever looked for a lost
+ * certificate there goes on without. A create is lost by it. */
+static void test_an_answer_that_is_too_large(void **state)
+{
+    (void)state;
+    for (int is_create = 0; is_create < 2; is_create++) {
+        cfo_call_t call = call_of(200, "{\"success\":tr", is_create);
+        json_t *envelope;
+        cfo_result_t result;
+
+        call.fault = "the answer is larger than that";
+        call.too_large = 1;
+        result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+        assert_int_equal(result.kind,
+                         is_create ? CFO_TRANSIENT : CFO_PERMANENT);
+        assert_int_equal(result.lost, is_create);
+        assert_null(envelope);
+    }
+}
+
 static void test_told_to_wait(void **state)
 {
     static const struct {
@@ -562,13 +582,40 @@ static void test_a_list_without_an_end_is_given_up(void **state)
         pages++;
         assert_true(pages < 100000);
     }
-    assert_int_equal(result.kind, CFO_TRANSIENT);
+    assert_int_equal(result.kind, CFO_PERMANENT);
     assert_null(job->answer.certificates);
-    job = begin(&request);
-    job->call.reply_len = (apr_size_t)65 * 1024 * 1024;
-    assert_true(read_answer(
-        job, "{\"result\":[{\"id\":\"1\",\"certificate\":\"A\"}]}", &result));
-    assert_int_equal(result.kind, CFO_TRANSIENT);
+}
+
+/* Every page that may come is taken, and what is kept of them fits into a
+ * line. */
+static void test_a_list_is_as_large_as_an_answer(void **state)
+{
+    enum { LARGEST = 250 * 1024 };
+    cfo_request_t request = {.op = CFO_OP_LIST, .zone_id = "z"};
+    cfo_job_t *job = begin(&request);
+    char *pem = apr_palloc(pool, LARGEST + 1);
+    cfo_result_t result = cfo_result_ok();
+    apr_size_t taken = 0;
+    int done;
+
+    (void)state;
+    assert_true(job->call.max >= (apr_size_t)50 * LARGEST);
+    memset(pem, 'A', LARGEST);
+    pem[LARGEST] = '\0';
+    for (int n = 0; result.kind == CFO_OK; n++) {
+        json_t *envelope = json_pack("{s:[{s:s+, s:s}]}", "result", "id", "1",
+                                     apr_itoa(pool, n), "certificate", pem);
+
+        assert_non_null(envelope);
+        job->call.reply_len = 12 * 1024 * 1024; /* whatever else there is */
+        done = cfo_job_read(job, envelope, &result);
+        assert_int_equal(done, result.kind != CFO_OK);
+        json_decref(envelope);
+        taken += LARGEST;
+        assert_true(taken < CFO_WIRE_ANSWER_MAX);
+    }
+    assert_int_equal(result.kind, CFO_PERMANENT);
+    assert_true(taken > CFO_WIRE_ANSWER_MAX / 2);
 }
 
 static void test_zone_job(void **state)
@@ -642,12 +689,14 @@ int main(void)
         cmocka_unit_test(test_envelopes),
         cmocka_unit_test(test_an_envelope_cut_anywhere),
         cmocka_unit_test(test_calls_without_a_whole_answer),
+        cmocka_unit_test(test_an_answer_that_is_too_large),
         cmocka_unit_test(test_told_to_wait),
         cmocka_unit_test(test_a_body_is_quoted_in_short),
         cmocka_unit_test(test_create_job),
         cmocka_unit_test(test_list_job),
         cmocka_unit_test(test_lists_that_are_none),
         cmocka_unit_test(test_a_list_without_an_end_is_given_up),
+        cmocka_unit_test(test_a_list_is_as_large_as_an_answer),
         cmocka_unit_test(test_zone_job),
         cmocka_unit_test(test_revoke_and_get_jobs),
     };

@@ -311,7 +311,8 @@ static void test_answers_round_trip(void **state)
         "{\"id\":7,\"ok\":true,\"certificates\":[{\"serial\":\"1\","
         "\"certificate\":\"c\",\"revoked\":true},{\"serial\":\"2\","
         "\"certificate\":\"d\",\"revoked\":false}]}",
-        "{\"id\":8,\"ok\":true,\"certificates\":[]}"};
+        "{\"id\":8,\"ok\":true,\"certificates\":[]}",
+        "{\"id\":9,\"page\":12}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -321,7 +322,7 @@ static void test_answers_round_trip(void **state)
         assert_null(fault);
         assert_non_null(answer);
         assert_string_equal(cfo_wire_answer(pool, answer), lines[i]);
-        assert_int_equal(answer->result.kind == CFO_OK,
+        assert_int_equal(answer->result.kind == CFO_OK && !answer->page,
                          strstr(lines[i], "\"ok\":true") != NULL);
     }
 }
@@ -339,6 +340,11 @@ static void test_lines_that_are_no_answer(void **state)
          "\"kind\" is none of ours"},
         {"{\"id\":1,\"ok\":false,\"kind\":\"odd\"}",
          "\"kind\" is none of ours"},
+        {"{\"page\":1}", "\"id\" is missing"},
+        {"{\"id\":1,\"page\":0}",
+         "\"page\" is no number from 1 to 2147483647"},
+        {"{\"id\":1,\"page\":\"1\"}",
+         "\"page\" is no number from 1 to 2147483647"},
         {"{\"id\":1,\"ok\":true,\"certificate\":7}",
          "\"certificate\" is no text"},
         {"{\"id\":1,\"ok\":true,\"http\":1000}",
