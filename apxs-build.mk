@@ -138,11 +138,11 @@ MODULE   := $(wildcard mod_cforigin/*.c)
 KEEPER   := $(wildcard mod_cforigin/keeper/*.c)
 ISSUER   := $(wildcard mod_cforigin/issuer/*.c)
 ROOM      = mod_cforigin/core
-# The parent never writes the store; the issuer shares only words, results
-# and the wire with the others.
+# The parent never writes the store; the issuer shares only words, results,
+# JSON and the wire with the others.
 MODULECORE := $(filter-out $(ROOM)/store_write% $(ROOM)/wire.c,$(CORE))
-ISSUERCORE := $(addprefix $(ROOM)/,words.c result.c lines.c wire.c \
-                memory.c)
+ISSUERCORE := $(addprefix $(ROOM)/,words.c result.c lines.c json.c \
+                wire.c memory.c)
 comma      := ,
 SANITIZED  := $(findstring -fsanitize=address,$(CFLAGS))
 

@@ -10,7 +10,7 @@
 #ifndef CFORIGIN_PACE_H
 #define CFORIGIN_PACE_H
 
-#include "cforigin.h"
+#include "cforigin_result.h"
 
 /** A wait up to this long is sat out by the issuer itself; for a longer one
  * everything that is queued is answered `rate-limited`. */

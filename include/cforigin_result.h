@@ -26,6 +26,11 @@ typedef enum {
 
 #define CFO_KINDS (CFO_LOCAL + 1)
 
+/** How long an account waits, in seconds, when the API says that there were
+ * too many requests and not how long to wait: its documentation says that all
+ * are refused for five minutes then. */
+#define CFO_UNTOLD_SECONDS 300
+
 typedef struct cfo_result_t {
     cfo_kind_t kind;
     int code;            /* Cloudflare's errors[0].code, 0 when there is none */

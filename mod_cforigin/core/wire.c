@@ -2,11 +2,11 @@
 /* JSON Lines between keeper and issuer: requests and answers as JSON. Pure:
  * text in, values out, and back. */
 #include "cforigin_wire.h"
+#include "cforigin_json.h"
 
 #include <apr_strings.h>
 #include <jansson.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- what is said: fields as data, for writing and reading alike ---- */
@@ -93,13 +93,6 @@ static const field_t answer_fields[] = {
 
 /* ---- writing ---- */
 
-static void put_text(json_t *object, const char *key, const char *text)
-{
-    if (text) {
-        json_object_set_new(object, key, json_string(text));
-    }
-}
-
 static void put_field(json_t *object, const field_t *field, const void *from)
 {
     const void *at = (const char *)from + field->at;
@@ -110,7 +103,7 @@ static void put_field(json_t *object, const field_t *field, const void *from)
     switch (field->shape) {
     case TEXT:
     case MAY_TEXT:
-        put_text(object, field->key, *(const char *const *)at);
+        cfo_json_put_text(object, field->key, *(const char *const *)at);
         break;
     case INT:
     case MAY_INT:
@@ -131,29 +124,18 @@ static void put_field(json_t *object, const field_t *field, const void *from)
     }
 }
 
-/* The line, and the end of the object. */
-static const char *line_of(apr_pool_t *p, json_t *object)
-{
-    char *text = json_dumps(object, JSON_COMPACT);
-    const char *line = text ? apr_pstrdup(p, text) : "{}";
-
-    free(text);
-    json_decref(object);
-    return line;
-}
-
 const char *cfo_wire_request(apr_pool_t *p, const cfo_request_t *request)
 {
     json_t *object = json_object();
 
     json_object_set_new(object, "id", json_integer(request->id));
-    put_text(object, "op", cfo_op_word(request->op));
+    cfo_json_put_text(object, "op", cfo_op_word(request->op));
     for (size_t i = 0; i < FIELDS(request_fields); i++) {
         if (request_fields[i].ops & ON(request->op)) {
             put_field(object, &request_fields[i], request);
         }
     }
-    return line_of(p, object);
+    return cfo_json_line(p, object);
 }
 
 static json_t *listed_of(const apr_array_header_t *certificates)
@@ -165,8 +147,8 @@ static json_t *listed_of(const apr_array_header_t *certificates)
             &APR_ARRAY_IDX(certificates, i, cfo_listed_t);
         json_t *object = json_object();
 
-        put_text(object, "serial", one->serial);
-        put_text(object, "certificate", one->certificate);
+        cfo_json_put_text(object, "serial", one->serial);
+        cfo_json_put_text(object, "certificate", one->certificate);
         json_object_set_new(object, "revoked", json_boolean(one->revoked));
         json_array_append_new(array, object);
     }
@@ -181,21 +163,21 @@ const char *cfo_wire_answer(apr_pool_t *p, const cfo_answer_t *answer)
     json_object_set_new(object, "id", json_integer(answer->id));
     if (answer->page) {
         json_object_set_new(object, "page", json_integer(answer->page));
-        return line_of(p, object);
+        return cfo_json_line(p, object);
     }
     json_object_set_new(object, "ok", json_boolean(ok));
     if (!ok) {
-        put_text(object, "kind", cfo_kind_word(answer->result.kind));
+        cfo_json_put_text(object, "kind", cfo_kind_word(answer->result.kind));
     }
     for (size_t i = 0; i < FIELDS(answer_fields); i++) {
         put_field(object, &answer_fields[i], answer);
     }
-    put_text(object, "date", cfo_time_word(p, answer->date));
+    cfo_json_put_text(object, "date", cfo_time_word(p, answer->date));
     if (answer->certificates) {
         json_object_set_new(object, "certificates",
                             listed_of(answer->certificates));
     }
-    return line_of(p, object);
+    return cfo_json_line(p, object);
 }
 
 /* ---- reading ---- */
@@ -217,9 +199,10 @@ static void blame(reader_t *r, const char *key, const char *what)
 static const char *read_text(reader_t *r, const char *key, int must)
 {
     const json_t *value = json_object_get(r->object, key);
+    const char *text = cfo_json_string_value(r->p, value);
 
-    if (json_is_string(value)) {
-        return apr_pstrdup(r->p, json_string_value(value));
+    if (text) {
+        return text;
     }
     if (must || (value && !json_is_null(value))) {
         blame(r, key, value ? "is no text" : "is missing");

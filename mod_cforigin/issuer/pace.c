@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the gate stays closed when the API said "too many" and no more. */
-#define UNTOLD apr_time_from_sec(60)
-
 /* Digits up to the end or a delimiter; what is too large is the largest. */
 static int read_seconds(const char *text, const char **end)
 {
@@ -104,7 +101,7 @@ apr_interval_time_t cfo_pace_pause(int tries, unsigned random)
 void cfo_gate_hold(cfo_gate_t *gate, apr_time_t now, int seconds)
 {
     apr_time_t open_at =
-        now + (seconds < 0 ? UNTOLD : apr_time_from_sec(seconds));
+        now + apr_time_from_sec(seconds < 0 ? CFO_UNTOLD_SECONDS : seconds);
 
     if (open_at > gate->open_at) {
         gate->open_at = open_at;

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the API makes a caller wait when it doesn't say how long. */
-#define PAUSE_DEFAULT 300
 #define PAUSE_MAX (24 * 60 * 60)
 
 #define CLOCK_TOLERANCE apr_time_from_sec(5 * 60)
@@ -108,7 +106,7 @@ static void pause_account(cfo_desk_t *desk, int retry_after)
 
     if (pause_left(desk))
         return;
-    length = apr_time_from_sec(retry_after < 0               ? PAUSE_DEFAULT
+    length = apr_time_from_sec(retry_after < 0 ? CFO_UNTOLD_SECONDS
                                : retry_after > PAUSE_MAX - 1 ? PAUSE_MAX - 1
                                : retry_after < 1             ? 1
                                                              : retry_after);

@@ -217,6 +217,8 @@ static void test_requests_round_trip(void **state)
         "\"api_ca_file\":\"/ca\",\"proxy\":\"http://u:p@h:1\","
         "\"user_agent\":\"m/1\",\"max_concurrent\":16}",
         "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\"}",
+        "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\","
+        "\"api_ca_file\":{\"bytes\":\"2f6361ff\"}}", /* no UTF-8 */
         "{\"id\":1,\"op\":\"create\",\"csr\":\"-----BEGIN\\n\","
         "\"hostnames\":[\"a.b\",\"*.a.b\"],\"request_type\":\"origin-ecc\","
         "\"requested_validity\":5475}",
