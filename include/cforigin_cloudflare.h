@@ -14,8 +14,8 @@
  *    cforigin_pace.h). A short wait is sat out; for a longer one everything
  *    that is queued is answered `rate-limited` without a call.
  *  - A bad token is not hammered with: while no create of this run was
- *    accepted, no more than max_concurrent of them are tried in vain; then
- *    every further one is answered with the same `auth` error without a call.
+ *    accepted, no more than max_concurrent of them, but at least 8, are tried
+ *    in vain; then every further one is answered with the same `auth` error without a call.
  *    (A single refusal is no proof: the API says the same when the token is
  *    good and only this zone is not the token's.)
  */

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <time.h>
 
+/* One refusal is no proof, however few calls there may be at a time. */
+#define REFUSALS 8
+
 typedef struct task_t task_t;
 struct task_t {
     APR_RING_ENTRY(task_t) link;
@@ -112,6 +115,13 @@ static void finish(task_t *task, const cfo_result_t *result)
     task->job.answer.result = *result;
     cf->answered(cf->baton, &task->job.answer);
     apr_pool_destroy(task->job.p);
+}
+
+/* Refusals that tell of a bad token, when no create was accepted. */
+static int refusals_max(const cfo_cloudflare_t *cf)
+{
+    return cf->setup.max_concurrent > REFUSALS ? cf->setup.max_concurrent
+                                               : REFUSALS;
 }
 
 static void remember_verdict(cfo_cloudflare_t *cf, const cfo_result_t *result)
@@ -256,7 +266,7 @@ static int may_start(const cfo_cloudflare_t *cf, const task_t *task,
         return cf->looks < max; /* not a call of the API's */
     }
     if (task->job.request->op == CFO_OP_CREATE && cf->refused &&
-        !cf->accepted && cf->refused + cf->creates >= max) {
+        !cf->accepted && cf->refused + cf->creates >= refusals_max(cf)) {
         return 0;
     }
     return cf->in_flight < max && cfo_gate_left(&cf->gate, now) == 0;
@@ -278,7 +288,7 @@ static int turn_away(cfo_cloudflare_t *cf, task_t *task, apr_time_t now)
         result.retry_after = cfo_gate_seconds(&cf->gate, now);
     }
     else if (op == CFO_OP_CREATE && !cf->accepted &&
-             cf->refused >= cf->setup.max_concurrent) {
+             cf->refused >= refusals_max(cf)) {
         result = cf->refusal;
     }
     else {

@@ -379,7 +379,18 @@ def test_a_short_wait_is_sat_out_by_the_whole_account(api, tmp_path, form):
     # a date has no fractions: up to a second is lost by rounding
     assert second["time"] - first["time"] >= (1.9 if form == "seconds"
                                               else 0.9)
-    assert api.counts()["create"] == 4
+    assert api.counts()["create"] == 8
+
+
+def test_one_refusal_is_no_proof_where_one_call_is_made_at_a_time(api,
+                                                                  tmp_path):
+    api.faults({"match": {"op": "create", "hostname": "example.net"},
+                "do": {"preset": "10000"}})
+    with Issuer(tmp_path, api.token) as issuer:
+        issuer.setup(api.url, api.api_ca, max_concurrent=1)
+        ids = [issuer.put("create", **wanted(name))
+               for name in ("a.example.net", "a.example.com")]
+        assert [a["ok"] for a in issuer.answers(ids)] == [False, True]
 
 
 def test_a_long_wait_answers_everything(api, tmp_path):
