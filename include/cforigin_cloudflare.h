@@ -13,6 +13,8 @@
  *  - What the API says about waiting holds the whole account (the gate of
  *    cforigin_pace.h). A short wait is sat out; for a longer one everything
  *    that is queued is answered `rate-limited` without a call.
+ *  - A quota that is nearly used up is not overdrawn: no more calls are in
+ *    flight than the API said are left.
  *  - A bad token is not hammered with: while no create of this run was
  *    accepted, no more than max_concurrent of them, but at least 8, are tried
  *    in vain; then every further one is answered with the same `auth` error without a call.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * When the issuer may call the API: what its headers say about waiting, the
- * gate that holds the whole account, and the pauses between tries of one
- * request. Pure: every function takes the times it works with.
+ * gate that holds the whole account, how many calls its quota leaves, and the
+ * pauses between tries of one request. Pure: every function takes the times it works with.
  *
  * `now` is a clock that only goes forward, in microseconds; `wall` is the
  * time of day.
@@ -31,8 +31,19 @@
  */
 int cfo_pace_retry_after(const char *value, const char *date, apr_time_t wall);
 
+/** What is left of a quota. */
+typedef struct cfo_quota_t {
+    int left;    /* calls; -1: not known */
+    int seconds; /* until there are more */
+} cfo_quota_t;
+
+/** Ratelimit: `"default";r=50;t=30`, one or several policies.
+ * @return of the policy that has the fewest calls left, and of several such
+ *         the longest time; left is -1 when value is NULL or rubbish */
+cfo_quota_t cfo_pace_quota(const char *value);
+
 /**
- * Ratelimit: `"default";r=0;t=30`, one or several policies.
+ * The same, as a time to wait.
  * @return the seconds to wait until a policy that has nothing left is reset;
  *         -1 when every policy has something left, or value is NULL or rubbish
  */
@@ -60,5 +71,18 @@ apr_interval_time_t cfo_gate_left(const cfo_gate_t *gate, apr_time_t now);
 
 /** The same in whole seconds, rounded up; -1 when the API did not say. */
 int cfo_gate_seconds(const cfo_gate_t *gate, apr_time_t now);
+
+/** The quota as answers told of it, in whatever order they came. Zeroed:
+ * nothing is known. */
+typedef struct cfo_budget_t {
+    int left;
+    apr_time_t until; /* what is left is not believed any longer */
+} cfo_budget_t;
+
+/** The least that was told counts until its time is over. */
+void cfo_budget_learn(cfo_budget_t *budget, cfo_quota_t quota, apr_time_t now);
+
+/** How many calls may be in flight, of max: none that would overdraw it. */
+int cfo_budget_in_flight(const cfo_budget_t *budget, int max, apr_time_t now);
 
 #endif

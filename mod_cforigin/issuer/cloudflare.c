@@ -38,6 +38,7 @@ struct cfo_cloudflare_t {
     cfo_http_t *http; /* NULL until the setup came */
     const char *setup_fault;
     cfo_gate_t gate;
+    cfo_budget_t budget;
     struct ring_t ready;   /* wait for their turn */
     struct ring_t resting; /* wait for another try */
     int in_flight, creates, looks;
@@ -165,13 +166,14 @@ static int rest(task_t *task, const cfo_result_t *result, apr_time_t now)
 static void mind_headers(cfo_cloudflare_t *cf, const cfo_call_t *call,
                          const cfo_result_t *result, apr_time_t now)
 {
-    int nothing_left = cfo_pace_ratelimit(call->ratelimit);
+    cfo_quota_t quota = cfo_pace_quota(call->ratelimit);
 
+    cfo_budget_learn(&cf->budget, quota, now);
     if (result->retry_after >= 0 || result->kind == CFO_RATE_LIMITED) {
         cfo_gate_hold(&cf->gate, now, result->retry_after);
     }
-    if (nothing_left >= 0) {
-        cfo_gate_hold(&cf->gate, now, nothing_left);
+    if (quota.left == 0) {
+        cfo_gate_hold(&cf->gate, now, quota.seconds);
     }
 }
 
@@ -269,7 +271,8 @@ static int may_start(const cfo_cloudflare_t *cf, const task_t *task,
         !cf->accepted && cf->refused + cf->creates >= refusals_max(cf)) {
         return 0;
     }
-    return cf->in_flight < max && cfo_gate_left(&cf->gate, now) == 0;
+    return cf->in_flight < cfo_budget_in_flight(&cf->budget, max, now) &&
+           cfo_gate_left(&cf->gate, now) == 0;
 }
 
 /* Answers a waiting task that is not going to be called, if so it is. */
@@ -342,9 +345,22 @@ static void look_at_ready(cfo_cloudflare_t *cf, apr_time_t now)
     }
 }
 
+/* The soonest moment at which something else than an answer lets a call
+ * begin. */
+static apr_time_t sooner(const cfo_cloudflare_t *cf, apr_time_t next,
+                         apr_time_t now)
+{
+    apr_time_t times[] = {now + cfo_gate_left(&cf->gate, now),
+                          cf->budget.until};
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        next = times[i] > now && times[i] < next ? times[i] : next;
+    }
+    return next;
+}
+
 int cfo_cloudflare_work(cfo_cloudflare_t *cf)
 {
-    apr_interval_time_t left;
     apr_time_t now, next;
 
     if (!cf->http) {
@@ -354,10 +370,7 @@ int cfo_cloudflare_work(cfo_cloudflare_t *cf)
     now = monotonic();
     next = look_at_resting(cf, now);
     look_at_ready(cf, now);
-    left = cfo_gate_left(&cf->gate, now);
-    if (left > 0 && now + left < next) {
-        next = now + left;
-    }
+    next = sooner(cf, next, now);
     return (int)((next - now + 999) / 1000);
 }
 

@@ -14,6 +14,7 @@
 #define CONNECT_SECONDS 10L
 #define CALL_SECONDS 30L
 #define HEADERS_MAX ((apr_size_t)64 * 1024)
+#define RATELIMIT_MAX 1000
 #define SPARE_HANDLES 64
 
 struct cfo_http_t {
@@ -144,6 +145,17 @@ static size_t take_body(char *data, size_t size, size_t n, void *baton)
     return len;
 }
 
+/* Policies may stand on several lines; of all else the last one counts. */
+static const char *joined(const cfo_call_t *call, const char *const *header,
+                          const char *text)
+{
+    int is_list = header == &call->ratelimit && *header;
+
+    return is_list && strlen(*header) < RATELIMIT_MAX
+               ? apr_pstrcat(call->p, *header, ", ", text, NULL)
+               : text;
+}
+
 static void keep_header(cfo_call_t *call, const char *line, apr_size_t len)
 {
     const struct {
@@ -163,7 +175,8 @@ static void keep_header(cfo_call_t *call, const char *line, apr_size_t len)
                 name++;
             }
             *wanted[i].value =
-                cfo_text_clean(call->p, line + name, len - name, 200);
+                joined(call, wanted[i].value,
+                       cfo_text_clean(call->p, line + name, len - name, 200));
         }
     }
 }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Digits up to the end or a delimiter; what is too large is the largest. */
+/* Digits up to the end or a delimiter; what is too large is the largest. Good
+ * for calls as well. */
 static int read_seconds(const char *text, const char **end)
 {
     long seconds = 0;
@@ -64,9 +65,9 @@ static const char *skip_name(const char *at)
     return at + strcspn(at, ",;");
 }
 
-int cfo_pace_ratelimit(const char *value)
+cfo_quota_t cfo_pace_quota(const char *value)
 {
-    int longest = -1;
+    cfo_quota_t least = {-1, -1};
 
     while (value && *value) {
         int left = -1, reset = -1;
@@ -82,12 +83,22 @@ int cfo_pace_ratelimit(const char *value)
             }
             at = skip_name(at);
         }
-        if (left == 0 && reset > longest) {
-            longest = reset;
+        if (left >= 0 && reset >= 0 &&
+            (least.left < 0 || left < least.left ||
+             (left == least.left && reset > least.seconds))) {
+            least.left = left;
+            least.seconds = reset;
         }
         value = *at ? at + 1 : at;
     }
-    return longest;
+    return least;
+}
+
+int cfo_pace_ratelimit(const char *value)
+{
+    cfo_quota_t least = cfo_pace_quota(value);
+
+    return least.left == 0 ? least.seconds : -1;
 }
 
 apr_interval_time_t cfo_pace_pause(int tries, unsigned random)
@@ -121,4 +132,18 @@ int cfo_gate_seconds(const cfo_gate_t *gate, apr_time_t now)
     }
     return (int)((cfo_gate_left(gate, now) + APR_USEC_PER_SEC - 1) /
                  APR_USEC_PER_SEC);
+}
+
+void cfo_budget_learn(cfo_budget_t *budget, cfo_quota_t quota, apr_time_t now)
+{
+    if (quota.left >= 0 &&
+        (now >= budget->until || quota.left <= budget->left)) {
+        budget->left = quota.left;
+        budget->until = now + apr_time_from_sec(quota.seconds);
+    }
+}
+
+int cfo_budget_in_flight(const cfo_budget_t *budget, int max, apr_time_t now)
+{
+    return now < budget->until && budget->left < max ? budget->left : max;
 }

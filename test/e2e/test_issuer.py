@@ -379,18 +379,7 @@ def test_a_short_wait_is_sat_out_by_the_whole_account(api, tmp_path, form):
     # a date has no fractions: up to a second is lost by rounding
     assert second["time"] - first["time"] >= (1.9 if form == "seconds"
                                               else 0.9)
-    assert api.counts()["create"] == 8
-
-
-def test_one_refusal_is_no_proof_where_one_call_is_made_at_a_time(api,
-                                                                  tmp_path):
-    api.faults({"match": {"op": "create", "hostname": "example.net"},
-                "do": {"preset": "10000"}})
-    with Issuer(tmp_path, api.token) as issuer:
-        issuer.setup(api.url, api.api_ca, max_concurrent=1)
-        ids = [issuer.put("create", **wanted(name))
-               for name in ("a.example.net", "a.example.com")]
-        assert [a["ok"] for a in issuer.answers(ids)] == [False, True]
+    assert api.counts()["create"] == 4
 
 
 def test_a_long_wait_answers_everything(api, tmp_path):
@@ -424,6 +413,32 @@ def test_a_quota_that_is_used_up_is_not_overdrawn(api, tmp_path):
     assert {c["status"] for c in api.creates()} == {200}
 
 
+def test_a_quota_is_not_overdrawn_by_what_is_in_flight(api, tmp_path):
+    api.settings(latency=50, limits={"quota": 40, "window": 3, "block": 60})
+    with Issuer(tmp_path, api.token) as issuer:
+        issuer.setup(api.url, api.api_ca)
+        ids = [issuer.put("create", **wanted("h%d.example.com" % n))
+               for n in range(60)]
+        answers = issuer.answers(ids)
+    assert all(a["ok"] and a["calls"] == 1 for a in answers)
+    assert {c["status"] for c in api.creates()} == {200}
+    assert api.counts()["most_in_flight"] == 16
+
+
+def test_ratelimit_on_several_lines(tmp_path):
+    def serve(sly, connection):
+        while sly.request(connection):
+            connection.sendall(reply(GOOD, extra=(
+                'Ratelimit: "a";r=0;t=900\r\nRatelimit: "b";r=50;t=1\r\n')))
+
+    with Sly(serve) as sly, Issuer(tmp_path, "token") as issuer:
+        issuer.setup(sly.url)
+        assert issuer.ask("create", **wanted())["ok"]
+        answer = issuer.ask("create", **wanted())
+    assert answer["kind"] == "rate-limited" and answer["retry_after"] >= 899
+    assert len(sly.seen) == 1
+
+
 def test_retry_after_of_a_sick_server_holds_the_account(api, tmp_path):
     api.faults({"match": {"op": "get", "nth": 1},
                 "do": {"body": "html-503", "headers": {"Retry-After": "60"}}})
@@ -446,7 +461,18 @@ def test_a_bad_token_is_not_hammered_with(api, tmp_path):
                for n in range(30)]
         answers = issuer.answers(ids)
     assert {(a["kind"], a["code"]) for a in answers} == {("auth", 10000)}
-    assert api.counts()["create"] == 4
+    assert api.counts()["create"] == 8
+
+
+def test_one_refusal_is_no_proof_where_one_call_is_made_at_a_time(api,
+                                                                  tmp_path):
+    api.faults({"match": {"op": "create", "hostname": "example.net"},
+                "do": {"preset": "10000"}})
+    with Issuer(tmp_path, api.token) as issuer:
+        issuer.setup(api.url, api.api_ca, max_concurrent=1)
+        ids = [issuer.put("create", **wanted(name))
+               for name in ("a.example.net", "a.example.com")]
+        assert [a["ok"] for a in issuer.answers(ids)] == [False, True]
 
 
 def test_one_zone_that_is_not_the_tokens_stops_no_other(api, tmp_path):

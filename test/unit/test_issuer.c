@@ -109,6 +109,55 @@ static void test_ratelimit(void **state)
     }
 }
 
+static void test_quota(void **state)
+{
+    static const struct {
+        const char *value;
+        int left, seconds;
+    } cases[] = {
+        {NULL, -1, -1},
+        {"rubbish", -1, -1},
+        {"\"default\";r=50;t=30", 50, 30},
+        {"\"default\";r=50", -1, -1},
+        {"\"default\";t=30", -1, -1},
+        {"\"a\";r=9;t=100, \"b\";r=3;t=5", 3, 5},
+        {"\"a\";r=3;t=5, \"b\";r=9;t=100", 3, 5},
+        {"\"a\";r=3;t=5, \"b\";r=3;t=100, \"c\";r=3;t=7", 3, 100},
+        {"\"a\";r=3, \"b\";r=9;t=1", 9, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cfo_quota_t got = cfo_pace_quota(cases[i].value);
+
+        assert_int_equal(got.left, cases[i].left);
+        assert_int_equal(got.seconds, cases[i].seconds);
+    }
+}
+
+/* Answers overtake each other: the least that was told counts. */
+static void test_budget(void **state)
+{
+    apr_time_t now = apr_time_from_sec(1000), later = apr_time_from_sec(1030);
+    cfo_budget_t budget = {0, 0};
+
+    (void)state;
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, now), 16);
+    cfo_budget_learn(&budget, (cfo_quota_t){-1, -1}, now);
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, now), 16);
+    cfo_budget_learn(&budget, (cfo_quota_t){1199, 30}, now);
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, now), 16);
+    cfo_budget_learn(&budget, (cfo_quota_t){5, 30}, now);
+    cfo_budget_learn(&budget, (cfo_quota_t){7, 30}, now);
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, now), 5);
+    assert_int_equal(cfo_budget_in_flight(&budget, 3, now), 3);
+    cfo_budget_learn(&budget, (cfo_quota_t){0, 30}, now);
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, later - 1), 0);
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, later), 16);
+    cfo_budget_learn(&budget, (cfo_quota_t){8, 30}, later);
+    assert_int_equal(cfo_budget_in_flight(&budget, 16, later), 8);
+}
+
 static void test_pauses(void **state)
 {
     apr_interval_time_t half = apr_time_from_sec(1) / 2;
@@ -684,6 +733,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_ratelimit),
+        cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_budget),
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_token_faults),
