@@ -36,6 +36,7 @@ struct cfo_call_t {
     const char *path;        /* behind the API's URL, escaped already */
     const char *body;        /* POST: JSON text, or NULL */
     apr_size_t max;          /* the largest body of an answer, in bytes */
+    long limit_ms;           /* the end, when before the usual 30 s; or 0 */
     void (*done)(cfo_call_t *call); /* called once; see cfo_http_start */
     void *baton;
 

@@ -16,9 +16,13 @@
  * everything that is queued is answered `rate-limited`. */
 #define CFO_PACE_SHORT apr_time_from_sec(5)
 
-/** Tries of one request, and how long after its first one it is given up. */
+/** Tries of one request, and how long after the first one it is given up. That
+ * is before the keeper, which waits a minute for something to move, gives up
+ * itself: it hears the reason. No try is begun for which less than LEAST of
+ * that is left. */
 #define CFO_PACE_TRIES 3
-#define CFO_PACE_PATIENCE apr_time_from_sec(60)
+#define CFO_PACE_PATIENCE apr_time_from_sec(55)
+#define CFO_PACE_LEAST apr_time_from_sec(10)
 
 /** The longest wait that is believed: what is longer is taken as this. */
 #define CFO_PACE_LONGEST (7 * 24 * 60 * 60)

@@ -155,7 +155,7 @@ static int rest(task_t *task, const cfo_result_t *result, apr_time_t now)
         return 0;
     }
     pause = held > pause ? held : pause;
-    if (now + pause >= task->give_up_at) {
+    if (now + pause + CFO_PACE_LEAST > task->give_up_at) {
         return 0;
     }
     task->not_before = now + pause;
@@ -239,6 +239,7 @@ static void looked(void *baton, const cfo_result_t *result, const char *sha256)
 static void start(task_t *task, apr_time_t now)
 {
     cfo_cloudflare_t *cf = task->cf;
+    apr_interval_time_t left;
 
     if (task->job.request->op == CFO_OP_SERVED) {
         cf->looks++;
@@ -249,7 +250,11 @@ static void start(task_t *task, apr_time_t now)
     if (!task->give_up_at) {
         task->give_up_at = now + CFO_PACE_PATIENCE;
     }
+    /* It may have waited long for its turn. */
+    left = task->give_up_at - now;
+    left = left > CFO_PACE_LEAST ? left : CFO_PACE_LEAST;
     cfo_job_call(&task->job);
+    task->job.call.limit_ms = (long)apr_time_as_msec(left);
     task->job.call.done = called;
     task->job.call.baton = task;
     task->tries++;

@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #define CONNECT_SECONDS 10L
-#define CALL_SECONDS 30L
+#define CALL_MS 30000L
 #define HEADERS_MAX ((apr_size_t)64 * 1024)
 #define RATELIMIT_MAX 1000
 #define SPARE_HANDLES 64
@@ -297,7 +297,10 @@ static void set_call(cfo_call_t *call, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT, CALL_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     call->limit_ms > 0 && call->limit_ms < CALL_MS
+                         ? call->limit_ms
+                         : CALL_MS);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
