@@ -13,6 +13,9 @@
  *  - What the API says about waiting holds the whole account (the gate of
  *    cforigin_pace.h). A short wait is sat out; for a longer one everything
  *    that is queued is answered `rate-limited` without a call.
+ *  - Nobody waits for another's time-out: while no call has a connection
+ *    there is one call at a time, and when none comes about in three tries
+ *    everybody hears why, without a call; none is lost by that.
  *  - A quota that is nearly used up is not overdrawn: no more calls are in
  *    flight than the API said are left.
  *  - A bad token is not hammered with: while no create of this run was

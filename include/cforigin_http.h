@@ -44,6 +44,7 @@ struct cfo_call_t {
     const char *fault; /* why there is no whole answer; NULL when there is */
     int local;         /* the fault is this machine's: CA file, URL, memory */
     int too_large;     /* the fault is that there was more than is taken */
+    int connected;     /* there was a connection to send it by */
     int sent;          /* bytes of the body may have reached the API */
     char *reply;       /* the body, NUL-terminated; freed after `done` */
     apr_size_t reply_len;
@@ -69,6 +70,10 @@ cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
 /** Begin a call. Its `done` comes from cfo_http_work, or from here when
  * libcurl has no memory for it; the call may be gone after `done`. */
 void cfo_http_start(cfo_http_t *http, cfo_call_t *call);
+
+/** 1 while a call is in flight that has a connection: what is begun now goes
+ * by that one, or does not wait for it to open one of its own. */
+int cfo_http_is_connected(const cfo_http_t *http);
 
 /** Put a handle of another kind on the same wheel. 0 when libcurl refuses. */
 int cfo_http_add(cfo_http_t *http, CURL *easy, cfo_transfer_t *transfer);

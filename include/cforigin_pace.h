@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * When the issuer may call the API: what its headers say about waiting, the
- * gate that holds the whole account, how many calls its quota leaves, and the
- * pauses between tries of one request. Pure: every function takes the times it works with.
+ * gate that holds the whole account, how many calls its quota leaves, whether
+ * there is a way to the API at all, and the pauses between tries of one
+ * request. Pure: every function takes the times it works with.
  *
  * `now` is a clock that only goes forward, in microseconds; `wall` is the
  * time of day.
@@ -23,6 +24,9 @@
 #define CFO_PACE_TRIES 3
 #define CFO_PACE_PATIENCE apr_time_from_sec(55)
 #define CFO_PACE_LEAST apr_time_from_sec(10)
+
+/** How long nothing is asked once the API can't be reached. */
+#define CFO_PACE_AGAIN apr_time_from_sec(30)
 
 /** The longest wait that is believed: what is longer is taken as this. */
 #define CFO_PACE_LONGEST (7 * 24 * 60 * 60)
@@ -88,5 +92,24 @@ void cfo_budget_learn(cfo_budget_t *budget, cfo_quota_t quota, apr_time_t now);
 
 /** How many calls may be in flight, of max: none that would overdraw it. */
 int cfo_budget_in_flight(const cfo_budget_t *budget, int max, apr_time_t now);
+
+/**
+ * Is there a way to the API? Calls that ended without a connection, one after
+ * the other. So that they do not wait for each other's time-outs, there is
+ * one at a time while no call has a connection, and after CFO_PACE_TRIES of
+ * them the others are not called any more. Zeroed: nothing is known.
+ */
+typedef struct cfo_reach_t {
+    int misses;         /* in a row; 0 again with the first connection */
+    apr_time_t next_at; /* when the next may be made */
+} cfo_reach_t;
+
+void cfo_reach_missed(cfo_reach_t *reach, apr_time_t now, unsigned random);
+
+/** What is left until the next may be made. */
+apr_interval_time_t cfo_reach_left(const cfo_reach_t *reach, apr_time_t now);
+
+/** 1 while there is no way: who waits is answered with why. */
+int cfo_reach_is_lost(const cfo_reach_t *reach, apr_time_t now);
 
 #endif

@@ -39,8 +39,10 @@ struct cfo_cloudflare_t {
     const char *setup_fault;
     cfo_gate_t gate;
     cfo_budget_t budget;
-    struct ring_t ready;   /* wait for their turn */
-    struct ring_t resting; /* wait for another try */
+    cfo_reach_t reach;
+    cfo_result_t unreachable; /* what came of the last call without a way */
+    struct ring_t ready;      /* wait for their turn */
+    struct ring_t resting;    /* wait for another try */
     int in_flight, creates, looks;
     int accepted, refused; /* creates; see the header about bad tokens */
     cfo_result_t refusal;
@@ -118,6 +120,16 @@ static void finish(task_t *task, const cfo_result_t *result)
     apr_pool_destroy(task->job.p);
 }
 
+/* A result that outlives its request. */
+static cfo_result_t keep(cfo_cloudflare_t *cf, const cfo_result_t *result)
+{
+    cfo_result_t kept = *result;
+
+    kept.message = apr_pstrdup(cf->p, result->message);
+    kept.ray = apr_pstrdup(cf->p, result->ray);
+    return kept;
+}
+
 /* Refusals that tell of a bad token, when no create was accepted. */
 static int refusals_max(const cfo_cloudflare_t *cf)
 {
@@ -132,9 +144,20 @@ static void remember_verdict(cfo_cloudflare_t *cf, const cfo_result_t *result)
     }
     if (result->kind == CFO_AUTH) {
         cf->refused++;
-        cf->refusal = *result;
-        cf->refusal.message = apr_pstrdup(cf->p, result->message);
-        cf->refusal.ray = apr_pstrdup(cf->p, result->ray);
+        cf->refusal = keep(cf, result);
+    }
+}
+
+/* Another call's connection shows that there is a way all the same. */
+static void remember_way(cfo_cloudflare_t *cf, const cfo_call_t *call,
+                         const cfo_result_t *result, apr_time_t now)
+{
+    if (call->connected) {
+        cf->reach.misses = 0;
+    }
+    else if (call->fault && !call->local && !cfo_http_is_connected(cf->http)) {
+        cfo_reach_missed(&cf->reach, now, next_random(cf));
+        cf->unreachable = keep(cf, result);
     }
 }
 
@@ -146,15 +169,17 @@ static int rest(task_t *task, const cfo_result_t *result, apr_time_t now)
     cfo_cloudflare_t *cf = task->cf;
     apr_interval_time_t held = cfo_gate_left(&cf->gate, now);
     apr_interval_time_t pause = cfo_pace_pause(task->tries, next_random(cf));
+    apr_interval_time_t lost = cfo_reach_left(&cf->reach, now);
 
     if (result->kind != CFO_TRANSIENT && result->kind != CFO_RATE_LIMITED) {
         return 0;
     }
     if (result->lost || task->tries >= CFO_PACE_TRIES ||
-        held > CFO_PACE_SHORT) {
+        held > CFO_PACE_SHORT || cfo_reach_is_lost(&cf->reach, now)) {
         return 0;
     }
     pause = held > pause ? held : pause;
+    pause = lost > pause ? lost : pause;
     if (now + pause + CFO_PACE_LEAST > task->give_up_at) {
         return 0;
     }
@@ -206,6 +231,7 @@ static void called(cfo_call_t *call)
     cf->creates -= is_create;
     job->answer.date = date > 0 ? apr_time_from_sec(date) : 0;
     mind_headers(cf, call, &result, now);
+    remember_way(cf, call, &result, now);
     if (is_create) {
         remember_verdict(cf, &result);
     }
@@ -276,8 +302,12 @@ static int may_start(const cfo_cloudflare_t *cf, const task_t *task,
         !cf->accepted && cf->refused + cf->creates >= refusals_max(cf)) {
         return 0;
     }
+    if (cf->in_flight > 0 && !cfo_http_is_connected(cf->http)) {
+        return 0;
+    }
     return cf->in_flight < cfo_budget_in_flight(&cf->budget, max, now) &&
-           cfo_gate_left(&cf->gate, now) == 0;
+           cfo_gate_left(&cf->gate, now) == 0 &&
+           cfo_reach_left(&cf->reach, now) == 0;
 }
 
 /* Answers a waiting task that is not going to be called, if so it is. */
@@ -294,6 +324,9 @@ static int turn_away(cfo_cloudflare_t *cf, task_t *task, apr_time_t now)
             cfo_result_make(task->job.p, CFO_RATE_LIMITED,
                             "not asked: the API wants this account to wait");
         result.retry_after = cfo_gate_seconds(&cf->gate, now);
+    }
+    else if (cfo_reach_is_lost(&cf->reach, now)) {
+        result = cf->unreachable;
     }
     else if (op == CFO_OP_CREATE && !cf->accepted &&
              cf->refused >= refusals_max(cf)) {
@@ -356,6 +389,7 @@ static apr_time_t sooner(const cfo_cloudflare_t *cf, apr_time_t next,
                          apr_time_t now)
 {
     apr_time_t times[] = {now + cfo_gate_left(&cf->gate, now),
+                          now + cfo_reach_left(&cf->reach, now),
                           cf->budget.until};
 
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {

@@ -26,6 +26,7 @@ struct cfo_http_t {
     struct curl_slist *headers_json;
     CURL *spare[SPARE_HANDLES];
     int spares;
+    int connected; /* calls in flight that have a connection */
 };
 
 static int starts_with(const char *text, const char *start)
@@ -111,6 +112,19 @@ static void give_back(cfo_http_t *http, CURL *easy)
 }
 
 /* ---- what libcurl calls ---- */
+
+/* Before anything is sent, and again when libcurl takes another connection
+ * because the kept-alive one was dead. */
+static int note_connection(void *baton, char *to, char *from, int to_port,
+                           int from_port)
+{
+    cfo_call_t *call = baton;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    call->http->connected += !call->connected;
+    call->connected = 1;
+    return CURL_PREREQFUNC_OK;
+}
 
 static size_t give_body(char *into, size_t size, size_t n, void *baton)
 {
@@ -236,6 +250,7 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
     cfo_http_t *http = call->http;
     char *reply;
 
+    http->connected -= call->connected;
     call->status = status_of(easy);
     if (code != CURLE_OK) {
         call->fault = fault_of(call, code);
@@ -284,6 +299,8 @@ static void set_call(cfo_call_t *call, CURL *easy)
     else if (strcmp(call->method, "GET")) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     }
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, note_connection);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -305,6 +322,11 @@ static void set_call(cfo_call_t *call, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+}
+
+int cfo_http_is_connected(const cfo_http_t *http)
+{
+    return http->connected > 0;
 }
 
 int cfo_http_add(cfo_http_t *http, CURL *easy, cfo_transfer_t *transfer)

@@ -147,3 +147,21 @@ int cfo_budget_in_flight(const cfo_budget_t *budget, int max, apr_time_t now)
 {
     return now < budget->until && budget->left < max ? budget->left : max;
 }
+
+void cfo_reach_missed(cfo_reach_t *reach, apr_time_t now, unsigned random)
+{
+    reach->misses++;
+    reach->next_at = now + (reach->misses < CFO_PACE_TRIES
+                                ? cfo_pace_pause(reach->misses, random)
+                                : CFO_PACE_AGAIN);
+}
+
+apr_interval_time_t cfo_reach_left(const cfo_reach_t *reach, apr_time_t now)
+{
+    return reach->misses && reach->next_at > now ? reach->next_at - now : 0;
+}
+
+int cfo_reach_is_lost(const cfo_reach_t *reach, apr_time_t now)
+{
+    return reach->misses >= CFO_PACE_TRIES && cfo_reach_left(reach, now) > 0;
+}

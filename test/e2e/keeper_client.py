@@ -214,6 +214,14 @@ class Keeper:
         return [line["event"] for line in self.journal()]
 
 
+def fake_issuer(keeper, text):
+    """A folder with a program in Python in the issuer's place."""
+    path = keeper.folder / "cforigin-issuer"
+    path.write_text(f"#!/usr/bin/python3 -I\n{text}")
+    path.chmod(0o755)
+    return str(keeper.folder)
+
+
 @pytest.fixture(scope="module")
 def api_process():
     api = start_api()

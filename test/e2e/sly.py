@@ -9,10 +9,10 @@ import threading
 class Sly(threading.Thread):
     """Plain TCP on loopback; `serve(connection, n)` is a test's own."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, port=0):
         super().__init__(daemon=True)
         self.serve, self.seen = serve, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.url = "http://127.0.0.1:%d/client/v4" % self.port
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real issuer program when the way to the API is no good: nobody there,
 names that nobody finds, proxies, connections that hang."""
-import glob
+import re
+import socket
 import ssl
 import sys
 import time
@@ -13,9 +14,79 @@ sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parents[1] / "originca")]
 
 import clockwork  # noqa: E402
+import hurry  # noqa: E402
 from issuer_client import (Issuer, api, api_process,  # noqa: E402,F401
                            make_pair, wanted)
 from sly import GOOD, Sly, reply  # noqa: E402
+
+
+@pytest.fixture
+def hurried():
+    return hurry.environment()
+
+
+def creates(issuer, count):
+    return [issuer.put("create", **wanted("h%d.example.com" % n))
+            for n in range(count)]
+
+
+def test_an_api_that_cant_be_reached_is_told_to_all_at_once(tmp_path,
+                                                            hurried):
+    """After three tries of ten seconds, by whoever made them."""
+    with hurry.nowhere() as url, Issuer(tmp_path, "token", env=hurried) as issuer:
+        issuer.setup(url)
+        began = time.monotonic()
+        answers = issuer.answers(creates(issuer, 20)
+                                 + [issuer.put("zone", hostname="a.b")])
+        took = time.monotonic() - began
+        later = issuer.ask("create", **wanted())
+    for answer in [*answers, later]:
+        assert answer["kind"] == "transient" and "lost" not in answer
+        assert answer["message"] == answers[0]["message"]
+    assert hurry.TIMED_OUT.search(answers[0]["message"])
+    assert sum(a.get("calls", 0) for a in answers) == 3
+    assert "calls" not in later
+    assert took < 3  # a minute and a half
+
+
+def test_a_way_that_opens_again_is_found(tmp_path, hurried):
+    def serve(sly, connection):
+        while sly.request(connection):
+            connection.sendall(reply(GOOD))
+
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with Issuer(tmp_path, "token", env=hurried) as issuer:
+        issuer.setup("http://127.0.0.1:%d/client/v4" % port)
+        assert sum(a.get("calls", 0)
+                   for a in issuer.answers(creates(issuer, 9))) == 3
+        with Sly(serve, port):
+            assert "calls" not in issuer.ask("get", serial="1")
+            time.sleep(1.1)  # half a minute
+            assert all(a["ok"]
+                       for a in issuer.answers(creates(issuer, 9)))
+
+
+def test_a_cold_start_waits_for_a_connection_and_no_answer(api, tmp_path):
+    api.settings(latency=1000)
+    with Issuer(tmp_path, api.token) as issuer:
+        issuer.setup(api.url, api.api_ca)
+        began = time.monotonic()
+        assert all(a["ok"] for a in issuer.answers(creates(issuer, 16)))
+        assert time.monotonic() - began < 1.9
+    assert api.counts()["most_in_flight"] == 16
+
+
+def test_a_call_that_hangs_tells_so_within_a_minute(api, tmp_path, hurried):
+    """The keeper gives up after a minute in which nothing moved: two tries
+    have 55 seconds."""
+    api.faults({"do": {"hang": True}})
+    with Issuer(tmp_path, api.token, env=hurried) as issuer:
+        issuer.setup(api.url, api.api_ca)
+        answer = issuer.ask("get", serial="1")
+    assert answer["kind"] == "transient" and answer["calls"] == 2
+    last = re.search(r"timed out after (\d+) mill", answer["message"])
+    assert 10000 <= int(last[1]) < 25000, answer
 
 
 def test_it_ends_with_its_stdin_while_a_name_is_looked_up(tmp_path):
@@ -29,16 +100,6 @@ def test_it_ends_with_its_stdin_while_a_name_is_looked_up(tmp_path):
         time.sleep(10.7)
         took, code = issuer.end()
     assert code == 0 and took < 0.3
-
-
-@pytest.fixture
-def hurried():
-    """The environment of an issuer to which half a minute is a second."""
-    library, = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
-    environment = {"FAKETIME": "+0 x30", "NO_FAKE_STAT": "1",
-                   "ASAN_OPTIONS": "verify_asan_link_order=0"}
-    clockwork.preload(environment, library)
-    return environment
 
 
 def test_each_page_of_a_list_has_the_patience_of_a_request(api, tmp_path,

@@ -3,7 +3,6 @@
 
 import datetime
 import fcntl
-import glob
 import json
 import os
 import shutil
@@ -18,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import keeper_client
 import pairs
-from keeper_client import (BUILD, Keeper, api, api_process, is_alive, item,
-                           keeper, target, until)
+from hurry import hurry
+from keeper_client import (BUILD, Keeper, api, api_process, fake_issuer,
+                           is_alive, item, keeper, target, until)
 
 NAMES = ["a.example.com", "b.example.com", "*.c.example.org"]
 
@@ -319,23 +319,6 @@ def test_no_issuer_program(keeper):
     assert f"{keeper.folder}/cforigin-issuer can't be run" in error["message"]
 
 
-def hurry(monkeypatch):
-    """To the keeper a minute takes two seconds; its issuers have no such
-    environment."""
-    library, = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
-    monkeypatch.setenv("LD_PRELOAD", library)
-    monkeypatch.setenv("ASAN_OPTIONS", "verify_asan_link_order=0")
-    monkeypatch.setenv("FAKETIME", "+0 x30")
-    monkeypatch.setenv("NO_FAKE_STAT", "1")
-
-
-def fake_issuer(keeper, text):
-    path = keeper.folder / "cforigin-issuer"
-    path.write_text(f"#!/usr/bin/python3 -I\n{text}")
-    path.chmod(0o755)
-    return str(keeper.folder)
-
-
 def test_an_issuer_gets_four_descriptors_and_no_environment(keeper):
     libexec = fake_issuer(keeper, f"""
 import os, sys
@@ -436,42 +419,6 @@ def test_a_lost_answer_is_found_again(keeper, api):
     serials = {entry["serial"] for entry in api.issued()}
     assert {keeper.serial("a.example.com"),
             keeper.serial("b.example.com")} == serials
-
-
-def test_a_list_that_cant_be_taken_holds_up_nothing(keeper, api):
-    api.faults({"match": {"op": "create", "nth": 1}, "do": {"close": "after"}},
-               {"match": {"op": "list"},
-                "do": {"body": {"name": "huge", "mb": 16}}})
-    done = keeper.run([item("a.example.com")])
-    assert done.of("installed"), done.events
-    first, second = api.creates()
-    assert first["body"]["csr"] == second["body"]["csr"]
-    assert any("can't look whether it was issued" in line and "larger" in line
-               for line in done.logs("warning"))
-
-
-def test_a_list_of_many_pages_is_waited_for(keeper, monkeypatch):
-    """Six pages of half a minute each; by the keeper's clock, of a second."""
-    libexec = fake_issuer(keeper, """
-import json, sys, time
-def tell(**line):
-    print(json.dumps(line), flush=True)
-for line in sys.stdin:
-    asked = json.loads(line)
-    if asked["op"] == "create":
-        tell(id=asked["id"], ok=False, kind="transient", lost=1, message="m")
-    elif asked["op"] == "zone":
-        tell(id=asked["id"], ok=True, zone="example.com", zone_id="z")
-    elif asked["op"] == "list":
-        for page in range(1, 7):
-            time.sleep(1)
-            tell(id=asked["id"], page=page)
-        tell(id=asked["id"], ok=False, kind="transient", message="the end")
-""")
-    hurry(monkeypatch)
-    done = keeper.run([item("a.example.com")], libexec=libexec)
-    assert done.failure()["message"] == "the end"
-    assert done.seconds > 5
 
 
 def test_many_lost_answers_share_a_list(keeper, api):

@@ -158,6 +158,35 @@ static void test_budget(void **state)
     assert_int_equal(cfo_budget_in_flight(&budget, 16, later), 8);
 }
 
+static void test_reach(void **state)
+{
+    apr_time_t now = apr_time_from_sec(1000);
+    cfo_reach_t reach = {0, 0};
+
+    (void)state;
+    assert_int_equal(cfo_reach_left(&reach, now), 0);
+    for (int misses = 1; misses < CFO_PACE_TRIES; misses++) {
+        cfo_reach_missed(&reach, now, 7);
+        assert_true(cfo_reach_left(&reach, now) > 0);
+        assert_false(cfo_reach_is_lost(&reach, now));
+        now += cfo_reach_left(&reach, now);
+        assert_int_equal(cfo_reach_left(&reach, now), 0);
+    }
+    assert_true(now < apr_time_from_sec(1002));
+    /* then once in a while, and never for good */
+    for (int times = 0; times < 3; times++) {
+        cfo_reach_missed(&reach, now, 7);
+        assert_true(cfo_reach_is_lost(&reach, now));
+        assert_int_equal(cfo_reach_left(&reach, now), CFO_PACE_AGAIN);
+        now += CFO_PACE_AGAIN;
+        assert_false(cfo_reach_is_lost(&reach, now));
+    }
+    reach.misses = 0;
+    cfo_reach_missed(&reach, now, 7);
+    reach.misses = 0; /* a connection */
+    assert_int_equal(cfo_reach_left(&reach, now), 0);
+}
+
 static void test_pauses(void **state)
 {
     apr_interval_time_t half = apr_time_from_sec(1) / 2;
@@ -735,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_ratelimit),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_reach),
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_token_faults),
