@@ -53,6 +53,8 @@ struct cfo_call_t {
     const char *retry_after;
     const char *ratelimit;
     const char *content_type;
+    const char *secret; /* the token: hidden in all of the above (see
+                         * cforigin_hide.h), and in what is decoded of it */
 
     cfo_http_t *http; /* the rest is http.c's own */
     apr_size_t body_at, header_bytes, reply_size;
@@ -61,7 +63,8 @@ struct cfo_call_t {
 
 /**
  * @param setup the strings must outlive p
- * @param token goes into the Authorization header and nowhere else
+ * @param token goes into the Authorization header and nowhere else; must
+ *        outlive p, too
  * @return NULL and *fault when the setup can't work (a URL that is none)
  */
 cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,

@@ -171,6 +171,17 @@ static int is_loopback(const char *host)
     return 0;
 }
 
+/* As a message may show it: without the password that stands before the @. */
+static const char *without_user(apr_pool_t *p, const char *url)
+{
+    const char *at = strrchr(url, '@');
+    apr_size_t scheme = strcspn(url, ":@");
+
+    scheme = strncmp(url + scheme, "://", 3) ? 0 : scheme + 3;
+    return at ? apr_pstrcat(p, apr_pstrmemdup(p, url, scheme), "***", at, NULL)
+              : url;
+}
+
 const char *cfo_set_api(cmd_parms *cmd, void *dir, const char *arg)
 {
     cfo_global_t *global;
@@ -183,11 +194,11 @@ const char *cfo_set_api(cmd_parms *cmd, void *dir, const char *arg)
     if (!(!strncmp(arg, "https://", 8) && arg[8] != '\0') &&
         !(!strncmp(arg, "http://", 7) && is_loopback(arg + 7)))
         return cfo_set_bad(
-            cmd, arg,
+            cmd, without_user(cmd->pool, arg),
             "it must be an https:// URL, such as " CFO_API_DEFAULT
             "; the token is sent there");
     if (strpbrk(arg, "@ ?#"))
-        return cfo_set_bad(cmd, arg,
+        return cfo_set_bad(cmd, without_user(cmd->pool, arg),
                            "it must be a plain URL without user or query");
     while (len > 0 && arg[len - 1] == '/')
         len--;
@@ -205,7 +216,7 @@ const char *cfo_set_proxy(cmd_parms *cmd, void *dir, const char *arg)
         return err;
     if (!(!strncmp(arg, "http://", 7) && arg[7] != '\0') &&
         !(!strncmp(arg, "https://", 8) && arg[8] != '\0'))
-        return cfo_set_bad(cmd, arg,
+        return cfo_set_bad(cmd, without_user(cmd->pool, arg),
                            "it must be the URL of an HTTP proxy, such as "
                            "http://proxy.example.net:3128");
     global->proxy = arg;

@@ -4,6 +4,7 @@
  * type that the documentation says. Pure: touches nothing.
  */
 #include "cforigin_cloudflare.h"
+#include "cforigin_hide.h"
 #include "cforigin_pace.h"
 
 #include <apr_strings.h>
@@ -150,9 +151,12 @@ static json_t *read_body(const cfo_call_t *call)
         return NULL;
     }
     body = json_loadb(call->reply, call->reply_len, JSON_ALLOW_NUL, NULL);
-    return body ? body
-                : json_loadb(call->reply, call->reply_len,
-                             JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+    if (!body) {
+        body = json_loadb(call->reply, call->reply_len,
+                          JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+    }
+    cfo_hide_json(call->p, call->secret, body);
+    return body;
 }
 
 cfo_result_t cfo_envelope_read(const cfo_call_t *call, apr_time_t wall,

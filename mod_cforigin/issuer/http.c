@@ -4,6 +4,7 @@
  * knows nothing of what the API says.
  */
 #include "cforigin_http.h"
+#include "cforigin_hide.h"
 #include "cforigin_memory.h"
 
 #include <apr_strings.h>
@@ -20,8 +21,11 @@
 struct cfo_http_t {
     CURLM *multi;
     const cfo_setup_t *setup;
+    const char *token;
     const char *api; /* without a slash at its end */
     int is_plain;
+    const char *proxy;      /* without a user; "" for none */
+    const char *proxy_user; /* "user:password", or NULL */
     struct curl_slist *headers;
     struct curl_slist *headers_json;
     CURL *spare[SPARE_HANDLES];
@@ -57,6 +61,23 @@ static const char *judge_url(apr_pool_t *p, const char *api)
                  : NULL;
 }
 
+/* libcurl quotes a proxy's URL that it can't read, password included; so it
+ * is told the user apart. The last @ ends the password, whatever is in it. */
+static void set_proxy(cfo_http_t *http, apr_pool_t *p, const char *proxy)
+{
+    const char *start = strstr(proxy, "://");
+    const char *user = start ? start + 3 : proxy;
+    const char *at = strrchr(user, '@');
+
+    http->proxy = proxy;
+    if (at) {
+        http->proxy_user = apr_pstrmemdup(p, user, (apr_size_t)(at - user));
+        http->proxy = apr_pstrcat(
+            p, apr_pstrmemdup(p, proxy, (apr_size_t)(user - proxy)), at + 1,
+            NULL);
+    }
+}
+
 cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
                           const char *token, const char **fault)
 {
@@ -74,6 +95,8 @@ cfo_http_t *cfo_http_make(apr_pool_t *p, const cfo_setup_t *setup,
     http->setup = setup;
     http->api = apr_pstrmemdup(p, setup->api, len);
     http->is_plain = starts_with(http->api, "http://");
+    http->token = token;
+    set_proxy(http, p, setup->proxy ? setup->proxy : "");
     auth = apr_pstrcat(p, "Authorization: Bearer ", token, NULL);
     /* An empty Expect: the body goes at once, not after a second's wait. */
     http->headers = curl_slist_append(NULL, auth);
@@ -159,6 +182,16 @@ static size_t take_body(char *data, size_t size, size_t n, void *baton)
     return len;
 }
 
+/* Hidden first, cut afterwards: half a token is no longer found. */
+static const char *kept(const cfo_call_t *call, const char *value,
+                        apr_size_t len)
+{
+    char *copy = apr_pstrmemdup(call->p, value, len);
+
+    cfo_hide(call->secret, copy, len);
+    return cfo_text_clean(call->p, copy, len, 200);
+}
+
 /* Policies may stand on several lines; of all else the last one counts. */
 static const char *joined(const cfo_call_t *call, const char *const *header,
                           const char *text)
@@ -188,9 +221,8 @@ static void keep_header(cfo_call_t *call, const char *line, apr_size_t len)
             while (name < len && (line[name] == ' ' || line[name] == '\t')) {
                 name++;
             }
-            *wanted[i].value =
-                joined(call, wanted[i].value,
-                       cfo_text_clean(call->p, line + name, len - name, 200));
+            *wanted[i].value = joined(call, wanted[i].value,
+                                      kept(call, line + name, len - name));
         }
     }
 }
@@ -219,7 +251,7 @@ static size_t take_header(char *line, size_t size, size_t n, void *baton)
 
 /* ---- a call's beginning and end ---- */
 
-static const char *fault_of(const cfo_call_t *call, CURLcode code)
+static const char *fault_of(cfo_call_t *call, CURLcode code)
 {
     const char *text;
 
@@ -230,6 +262,7 @@ static const char *fault_of(const cfo_call_t *call, CURLcode code)
                             call->header_bytes > HEADERS_MAX ? HEADERS_MAX
                                                              : call->max);
     }
+    cfo_hide(call->secret, call->error, strlen(call->error));
     text = call->error[0] ? call->error : curl_easy_strerror(code);
     return cfo_text_clean(call->p, text, strlen(text), CURL_ERROR_SIZE);
 }
@@ -260,6 +293,9 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
     }
     give_back(http, easy);
     reply = call->reply;
+    if (reply) {
+        cfo_hide(call->secret, reply, call->reply_len);
+    }
     call->done(call); /* the call may be gone with its pool after this */
     free(reply);
 }
@@ -267,12 +303,12 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
 static void set_tls_and_proxy(const cfo_http_t *http, CURL *easy)
 {
     const cfo_setup_t *setup = http->setup;
-    const char *proxy = setup->proxy ? setup->proxy : "";
 
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
                      http->is_plain ? "http" : "https");
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+    curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
+    curl_easy_setopt(easy, CURLOPT_PROXYUSERPWD, http->proxy_user);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     if (setup->api_ca_file && setup->api_ca_file[0]) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, setup->api_ca_file);
@@ -340,6 +376,7 @@ void cfo_http_start(cfo_http_t *http, cfo_call_t *call)
     CURL *easy = take_handle(http);
 
     call->http = http;
+    call->secret = http->token;
     call->transfer.ended = ended;
     if (easy) {
         set_tls_and_proxy(http, easy);

@@ -88,7 +88,7 @@ class Round:
         out, err = self.process.communicate(timeout=seconds * PATIENCE)
         self.seconds = time.monotonic() - self.began
         self.code = self.process.returncode
-        self.stderr = err.decode()
+        self.stdout, self.stderr = out.decode(), err.decode()
         self.events = [json.loads(line) for line in out.splitlines()]
         assert self.code in (0, 1), (self.code, self.stderr)
         for word in ("Sanitizer", "runtime error"):

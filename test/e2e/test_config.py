@@ -70,6 +70,19 @@ def test_a_bad_value_is_named_with_what_is_allowed(httpd, line, words):
     assert "httpd.conf" in said
 
 
+@pytest.mark.parametrize("line", [
+    "CFOriginProxy socks5://me:geheim@proxy.example.net:1",
+    "CFOriginProxy me:geheim@proxy.example.net:1",
+    "CFOriginProxy me:geheim://@proxy.example.net:1",
+    "CFOriginAPI https://me:geheim@api.example.net/client/v4",
+    "CFOriginAPI http://me:geheim@api.example.net/client/v4"])
+def test_a_password_in_a_bad_value_is_not_shown(httpd, line):
+    httpd.managed(NAME)
+    httpd.server(line)
+    said = refused(httpd, line.split()[0], "***@", ".example.net")
+    assert "geheim" not in said
+
+
 def test_a_switch_is_on_or_off(httpd):
     httpd.vhost(NAME, "CFOrigin maybe")
     refused(httpd, "CFOrigin", "On or Off")

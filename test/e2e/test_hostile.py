@@ -240,6 +240,96 @@ def test_a_wait_of_ages_is_not_obeyed_for_ages(keeper, api):
     assert until < day
 
 
+# ---- the token, quoted -----------------------------------------------------
+
+def escaped(text, every=1):
+    """As JSON may write it, with some letters as their numbers."""
+    return "".join(f"\\u{ord(c):04x}" if n % every == 0 else c
+                   for n, c in enumerate(text))
+
+
+def quoting(token):
+    """Answers that quote the Authorization header, by word: where each tells
+    it, and what is done to a call for that."""
+    said = f"Invalid header: Authorization: Bearer {token}"
+
+    def error(message, **more):
+        return {"error": {"status": 400, "code": 1100, "message": message,
+                          **more}}
+
+    def raw(message):
+        return {"status": 400, "body": '{"success":false,"errors":[{"code":'
+                f'1100,"message":"{message}"}}]}}'}
+
+    def page(text):
+        return {"status": 502, "body": f"<html>{text}</html>",
+                "content_type": "text/html"}
+
+    refused = error("Failed")
+    quotes = {
+        "message": error(said), "page": page(said), "twice": error(said * 2),
+        "chain": error("Failed", chain=[{"code": 6111, "message": said}]),
+        "half": error(said[:-16] + "..."), "rear": error("..." + token[12:]),
+        "escapes": raw("Bearer " + escaped(token)),
+        "some": raw("Bearer " + escaped(token, 6)),
+        "folded": raw("Bearer " + "\\r\\n ".join(
+            token[n:n + 10] for n in range(0, len(token), 10))),
+        "type": {**page("x"), "content_type": f"text/html; x={token}"},
+        "ray": {**refused, "headers": {"CF-RAY": token}},
+        "rays": {**refused, "headers": {"CF-RAY": "r" * 180 + token}},
+        "header": {"rate_limit": {"retry_after": f"Bearer {token}"},
+                   "headers": {"Date": token, "Ratelimit": token}},
+        "certificate": {"result": {"certificate":
+                                   "-----BEGIN CERTIFICATE-----\n" + token}},
+    }
+    # cut by us, at 600 bytes of a message and at 200 of a page
+    for n in range(8, len(token), 9):
+        quotes[f"cut{n}"] = error("-" * (597 - n) + token)
+        quotes[f"cut{n}-e"] = raw("-" * (597 - n) + escaped(token, 6))
+        quotes[f"cut{n}-p"] = page("-" * (191 - n) + token)
+    return quotes
+
+
+def test_an_answer_that_quotes_the_token(keeper, api):
+    """No eight bytes of it are in an event, nor in the store, whole or where
+    a text was cut."""
+    token = api.tokens["main"]
+    quotes = quoting(token)
+    limited = quotes.pop("header")
+    hosts = hosts_of(quotes)
+    items = [item(host) for host in hosts.values()]
+    api.faults(*(rule(hosts[word], do) for word, do in quotes.items()))
+    done = run_in_time(keeper, items, 20)
+    for word, host in hosts.items():
+        error = done.failure(host)
+        place = "ray" if word.startswith("ray") else "message"
+        if word == "certificate":
+            assert error["message"].startswith("check parse"), error
+        elif word == "rear":
+            assert error["message"].startswith("...*****"), error
+        else:
+            assert "*****" in error[place], (word, error)
+    api.faults(rule("lost", {"close": "after"}), rule("limited", limited),
+               rule("id", {"result": {"id": token}}),
+               {"match": {"op": "zones"}, "do": {"result": {"id": token}}})
+    after = [run_in_time(keeper, [item(f"{word}.example.com")], 20)
+             for word in ("lost", "id", "limited")]
+    assert after[0].failure() and after[2].failure()
+    assert after[1].names("installed") == ["id.example.com"]
+    texts = {path: path.read_bytes() for path in keeper.store.rglob("*")
+             if path.is_file()}
+    assert any(b"*****" in text for text in texts.values())
+    texts.update({round_: (round_.stdout + round_.stderr).encode()
+                  for round_ in [done, *after]})
+    for n in range(len(token) - 7):
+        piece = token[n:n + 8].encode()
+        for where, text in texts.items():
+            assert piece not in text, (where, piece)
+    api.faults()
+    (keeper.store / "accounts").rename(keeper.store / "old")
+    heals(keeper, api, items[:3] + [item("lost.example.com")])
+
+
 # ---- TLS -------------------------------------------------------------------
 
 TLS = {

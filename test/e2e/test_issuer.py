@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real issuer program from outside, against the test Cloudflare and, for
 what an API would never do, against sockets that misbehave on purpose."""
+import base64
+import contextlib
 import errno
 import hashlib
 import json
@@ -688,6 +690,33 @@ def test_only_the_proxy_of_the_setup(api, tmp_path):
         assert answer["kind"] == "transient" and "lost" not in answer
         assert sly.seen[0][0].startswith("CONNECT 127.0.0.1:%d" % api.port)
         assert "authorization" not in sly.seen[0][1]
+    assert api.counts()["calls"] == 0
+
+
+def test_the_proxys_password_is_told_to_nobody_else(api, tmp_path):
+    """libcurl quotes a proxy's URL that it can't read."""
+    def serve(sly, connection):
+        sly.request(connection)
+        connection.sendall(reply(b"", "407 Who are you?"))
+
+    with Sly(serve) as sly, contextlib.ExitStack() as stack:
+        places = (f"127.0.0.1:{sly.port}", "127.0.0.1:99999", "[::1", "",
+                  "no.such.name.invalid:1", "127.0.0.1:1")
+        issuers = [stack.enter_context(Issuer(tmp_path, api.token))
+                   for _ in places]
+        for issuer, place in zip(issuers, places):
+            issuer.setup(api.url, api.api_ca,
+                         proxy="http://us%3aer:p%25x/#@secret@" + place)
+            issuer.put("create", **wanted())
+        for issuer in issuers:
+            (answer,) = issuer.answers([1])
+            issuer.end()
+            said = json.dumps(answer) + issuer.process.stderr.read().decode()
+            assert not answer["ok"] and answer["message"]
+            for word in ("us%3", "us:er", "p%25", "p%x", "secret"):
+                assert word not in said, said
+        told = sly.seen[0][1]["proxy-authorization"]
+    assert base64.b64decode(told.split()[1]) == b"us:er:p%x/#@secret"
     assert api.counts()["calls"] == 0
 
 

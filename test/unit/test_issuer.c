@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The issuer's pure parts: headers about waiting, the gate, envelopes, and
  * requests as calls. */
+#include "cforigin_hide.h"
 #include "cforigin_job.h"
 #include "cforigin_pace.h"
 
@@ -518,6 +519,159 @@ static void test_a_body_is_quoted_in_short(void **state)
     assert_non_null(strstr(result.message, "text/html: \"?????"));
 }
 
+/* ---- the token, quoted ---- */
+
+#define TOKEN "cfut_0123456789abcdefghijABCDEFGHIJ"
+#define STARS "***********************************"
+
+static void test_what_is_hidden(void **state)
+{
+    static const struct {
+        const char *text, *left;
+    } cases[] = {
+        {"", ""},
+        {"nothing to see", "nothing to see"},
+        {TOKEN, STARS},
+        {"Bearer " TOKEN ".", "Bearer " STARS "."},
+        {TOKEN TOKEN, STARS STARS},
+        {TOKEN "x" TOKEN, STARS "x" STARS},
+        /* pieces: of eight, not of seven */
+        {"cfut_01", "cfut_01"},
+        {"cfut_012", "********"},
+        {"(cfut_012...)", "(********...)"},
+        {"xDEFGHIJ", "xDEFGHIJ"},
+        {"xCDEFGHIJ", "x********"},
+        {"3456789a or efghijAB", "******** or ********"},
+        {"cfut_cfut_0123", "cfut_*********"},
+        {"cfut_012cfut_01", "********cfut_01"},
+        {"3456789a and efghijAB", "******** an* ********"}, /* d e f … */
+        /* parted */
+        {"cfut_0123\n456789abcd", "*********\n**********"},
+        {"c f u t _ 0 1 2", "* * * * * * * *"},
+        {"cfut_\x01\xc3\xa9"
+         "0123456",
+         "*****\x01\xc3\xa9*******"},
+        {"cfut_   ", "cfut_   "},
+        /* its letters, and not it */
+        {"CFUT_0123", "CFUT_0123"},
+        {"abcdefgABCDEFG", "abcdefgABCDEFG"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = apr_pstrdup(pool, cases[i].text);
+        int found = cfo_hide(TOKEN, text, strlen(text));
+
+        assert_string_equal(text, cases[i].left);
+        assert_int_equal(found, strcmp(cases[i].text, text) != 0);
+        assert_int_equal(cfo_hide(NULL, text, strlen(text)), 0);
+        assert_int_equal(cfo_hide("", text, strlen(text)), 0);
+        assert_int_equal(cfo_hide("short", text, strlen(text)), 0);
+    }
+}
+
+/* Whatever an answer quotes of it, and wherever that begins and ends. */
+static void test_no_piece_is_left(void **state)
+{
+    const size_t len = sizeof(TOKEN) - 1;
+
+    (void)state;
+    for (size_t from = 0; from < len; from++) {
+        for (size_t n = 1; from + n <= len; n++) {
+            const char *piece = apr_pstrmemdup(pool, TOKEN + from, n);
+            char *text = apr_pstrcat(pool, "<", piece, ">", NULL);
+
+            cfo_hide(TOKEN, text, strlen(text));
+            assert_int_equal(strstr(text, piece) == NULL, n >= CFO_HIDE_PIECE);
+            assert_true(text[0] == '<' && text[n + 1] == '>');
+        }
+    }
+}
+
+/* UTF-16, as a page may be: zeros between the letters. */
+static void test_zeros_hide_nothing(void **state)
+{
+    char text[2 * sizeof(TOKEN)] = "";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(TOKEN) - 1; i++) {
+        text[2 * i] = TOKEN[i];
+    }
+    assert_int_equal(cfo_hide(TOKEN, text, sizeof(text)), 1);
+    for (size_t i = 0; i < sizeof(TOKEN) - 1; i++) {
+        assert_int_equal(text[2 * i], '*');
+        assert_int_equal(text[2 * i + 1], 0);
+    }
+}
+
+/* http.c hides what is there as it is; here is what decoding brings to
+ * light, also where a message is cut. */
+static void test_an_envelope_that_quotes_the_token(void **state)
+{
+    static const struct {
+        const char *body;
+        int ok;
+    } cases[] = {
+        {ERRORS("1100", "\\u0063fut_0123456789abcdefghijABCDEFGHI\\u004a"), 0},
+        {"{\"success\":false,\"errors\":[{\"code\":6003,\"error_chain\":[{"
+         "\"message\":\"\\u0063fut_\\u0030123456789abcdefghijABCDEFGHIJ\"}]}]"
+         "}",
+         0},
+        {"{\"success\":true,\"result\":{\"id\":\"cfut\\u005f0123456789\","
+         "\"certificate\":\"-----BEGIN\\ncfut\\u005f0123456789\"}}",
+         1},
+        {"{\"success\":true,\"result\":[[{\"a\":{\"id\":"
+         "\"cfut\\u005f0123456789\"}}]]}",
+         1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cfo_call_t call = call_of(cases[i].ok ? 200 : 400, cases[i].body, 1);
+        json_t *envelope;
+        cfo_result_t result;
+        char *text;
+
+        call.secret = TOKEN;
+        result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+        assert_int_equal(result.kind == CFO_OK, cases[i].ok);
+        text = json_dumps(envelope, JSON_ENCODE_ANY);
+        for (size_t at = 0; at + CFO_HIDE_PIECE < sizeof(TOKEN); at++) {
+            const char *piece =
+                apr_pstrmemdup(pool, TOKEN + at, CFO_HIDE_PIECE);
+
+            assert_true(!result.message || !strstr(result.message, piece));
+            assert_true(!text || !strstr(text, piece));
+        }
+        assert_non_null(strstr(cases[i].ok ? text : result.message, "****"));
+        free(text);
+        json_decref(envelope);
+    }
+}
+
+static void test_a_message_that_is_cut_within_the_token(void **state)
+{
+    (void)state;
+    for (int before = 540; before < 610; before++) {
+        char pad[700];
+        cfo_call_t call;
+        json_t *envelope;
+        cfo_result_t result;
+
+        memset(pad, '-', sizeof(pad));
+        pad[before] = '\0';
+        call = call_of(
+            400,
+            apr_pstrcat(pool, "{\"errors\":[{\"code\":1100,\"message\":\"",
+                        pad, "\\u0063fut_0123456789\"}]}", NULL),
+            1);
+        call.secret = TOKEN;
+        result = cfo_envelope_read(&call, NOON_WALL, &envelope);
+        assert_null(strstr(result.message, "c"));
+        assert_null(strstr(result.message, "f"));
+    }
+}
+
 /* ---- requests as calls ---- */
 
 static cfo_job_t *begin(cfo_request_t *request)
@@ -774,6 +928,11 @@ int main(void)
         cmocka_unit_test(test_an_answer_that_is_too_large),
         cmocka_unit_test(test_told_to_wait),
         cmocka_unit_test(test_a_body_is_quoted_in_short),
+        cmocka_unit_test(test_what_is_hidden),
+        cmocka_unit_test(test_no_piece_is_left),
+        cmocka_unit_test(test_zeros_hide_nothing),
+        cmocka_unit_test(test_an_envelope_that_quotes_the_token),
+        cmocka_unit_test(test_a_message_that_is_cut_within_the_token),
         cmocka_unit_test(test_create_job),
         cmocka_unit_test(test_list_job),
         cmocka_unit_test(test_lists_that_are_none),
