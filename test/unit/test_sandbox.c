@@ -5,6 +5,7 @@
  * stop it, and with all of them. */
 #include "cforigin_sandbox.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -27,6 +28,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,8 +48,10 @@ static char file[64], other[64];
 static int open_file;         /* for writing, from before */
 static int listener;          /* a TCP listener of ours */
 static struct sockaddr_in at; /* and where it is */
-static int has_landlock;      /* this kernel: or FILES has to say it hasn't */
-static pid_t victim;          /* a process of the same user */
+static int local_listener;    /* as a resolver's: systemd-resolved, nscd */
+static struct sockaddr_un local_at;
+static int has_landlock; /* this kernel: or FILES has to say it hasn't */
+static pid_t victim;     /* a process of the same user */
 
 static const cfo_sandbox_limits_t tight = {(size_t)300 << 20, 60, 60, 64};
 
@@ -176,6 +180,26 @@ static int turn_data_into_code(void)
     return mprotect(data, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
 }
 
+static void *data_to_run(void)
+{
+    void *data = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    memset(data, 0xc3, 4096);
+    return data;
+}
+
+static int turn_data_into_code_in_two_steps(void)
+{
+    return mprotect(data_to_run(), 4096, PROT_READ | PROT_EXEC) == 0;
+}
+
+static int turn_data_into_code_by_a_key(void)
+{
+    return syscall(SYS_pkey_mprotect, data_to_run(), 4096,
+                   PROT_READ | PROT_EXEC, -1) == 0;
+}
+
 static int make_a_file_in_memory(void)
 {
     return memfd_create("x", 0) >= 0;
@@ -237,6 +261,20 @@ static int have_many_threads(void)
         ok = ok && look_a_name_up_in_a_thread();
     }
     return ok;
+}
+
+/* glibc has files and DNS built in; every other way to look a name up is a
+ * library that is loaded when it is needed. This one comes with glibc. */
+static int load_a_plug_in(void)
+{
+    return dlopen("libnss_compat.so.2", RTLD_NOW) != NULL;
+}
+
+static int speak_to_a_local_service(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return connect(fd, (struct sockaddr *)&local_at, sizeof(local_at)) == 0;
 }
 
 static int read_the_resolvers_files(void)
@@ -345,6 +383,9 @@ static const probe_t stopped[] = {
     {"listen on a port", listen_on_a_port, CALLS},
     {"make code", make_code, CALLS},
     {"turn data into code", turn_data_into_code, CALLS},
+    {"turn data into code, in two steps", turn_data_into_code_in_two_steps,
+     CALLS},
+    {"turn data into code, by a key", turn_data_into_code_by_a_key, CALLS},
     {"make a file in memory", make_a_file_in_memory, CALLS},
     {"watch files", watch_files, CALLS},
     {"take much memory", take_much_memory, SANITIZED ? 0 : LIMITS},
@@ -370,6 +411,8 @@ static const probe_t working[] = {
     {"speak to a server", speak_to_a_server, 0},
     {"look a name up in a thread", look_a_name_up_in_a_thread, 0},
     {"have many threads", have_many_threads, 0},
+    {"load a plug-in", load_a_plug_in, 0},
+    {"speak to a local service", speak_to_a_local_service, 0},
     {"read the resolver's files", read_the_resolvers_files, 0},
     {"find an interface", find_an_interface, 0},
     {"have memory", have_memory, 0},
@@ -467,6 +510,15 @@ static int set_up(void **state)
         getsockname(listener, (struct sockaddr *)&at, &len) != 0) {
         return -1;
     }
+    local_at.sun_family = AF_UNIX;
+    snprintf(local_at.sun_path, sizeof(local_at.sun_path), "%s/socket",
+             folder);
+    local_listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(local_listener, (struct sockaddr *)&local_at, sizeof(local_at)) !=
+            0 ||
+        listen(local_listener, 64) != 0) {
+        return -1;
+    }
     victim = fork();
     if (victim == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -483,7 +535,9 @@ static int tear_down(void **state)
     kill(victim, SIGKILL);
     waitpid(victim, NULL, 0);
     close(listener);
+    close(local_listener);
     close(open_file);
+    unlink(local_at.sun_path);
     unlink(file);
     unlink(other);
     return rmdir(folder);
