@@ -42,18 +42,20 @@ NUMBERS = itertools.count()  # a file that is read is not written again
 
 
 class Issuer:
-    """`token` is the token file's content. Closes and reaps at its end."""
+    """`token` is the token file's content. Closes and reaps at its end.
+    `fds` are inherited, too; `whom` is run before the program."""
 
-    def __init__(self, folder, token, argv=(), env=None):
+    def __init__(self, folder, token, argv=(), env=None, fds=(), whom=()):
         path = Path(folder) / ("token-%d" % next(NUMBERS))
         path.write_bytes(token.encode() if isinstance(token, str) else token)
         self.fd = os.open(path, os.O_RDONLY)
         # as the keeper leaves it: read to the end by somebody before
         os.lseek(self.fd, 0, os.SEEK_END)
         self.process = subprocess.Popen(
-            [str(PROGRAM), "--token-fd", str(self.fd), *map(str, argv)],
+            [*whom, str(PROGRAM), "--token-fd", str(self.fd),
+             *map(str, argv)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, pass_fds=[self.fd], env=env or {})
+            stderr=subprocess.PIPE, pass_fds=[self.fd, *fds], env=env or {})
         os.close(self.fd)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.pid, self.rest, self.next_id = self.process.pid, b"", 0

@@ -4,6 +4,7 @@ what an API would never do, against sockets that misbehave on purpose."""
 import base64
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -535,8 +536,6 @@ def test_privileges_and_what_is_left_of_them(api, tmp_path, readable):
     os.chmod(readable / "ca.pem", 0o644)
     as_root = os.geteuid() == 0
     uid, gid = (65534, 65534) if as_root else (os.getuid(), os.getgid())
-    spare = os.open("/dev/null", os.O_RDONLY)
-    os.set_inheritable(spare, True)
     with Issuer(tmp_path, api.token, ["--uid", uid, "--gid", gid],
                 {"https_proxy": "http://127.0.0.1:1", "LD_X": "y",
                  "SSL_CERT_FILE": "/nonexistent"}) as issuer:
@@ -567,7 +566,23 @@ def test_privileges_and_what_is_left_of_them(api, tmp_path, readable):
         issuer.setup(api.url, str(readable / "ca.pem"))
         answer = issuer.ask("create", **wanted())
         assert answer["ok"], answer
-    os.close(spare)
+
+
+def test_inherited_descriptors_are_closed(tmp_path):
+    """Below the token's and above it: nobody but the test holds the pipe."""
+    end, low = os.pipe()
+    with Issuer(tmp_path, "token") as plain:
+        high = fcntl.fcntl(low, fcntl.F_DUPFD, plain.fd + 50)
+    with Issuer(tmp_path, "token", fds=[low, high]) as issuer:
+        assert low < issuer.fd < high
+        # answered, so that it is past its start
+        assert issuer.ask("get", serial="1")["kind"] == "local"
+        os.close(low)
+        os.close(high)
+        ready, _, _ = select.select([end], [], [], 2)
+        assert ready, "the issuer holds a stranger's pipe"
+        assert os.read(end, 1) == b""
+    os.close(end)
 
 
 @pytest.mark.parametrize("argv", [

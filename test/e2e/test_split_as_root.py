@@ -5,10 +5,13 @@ that show themselves to nobody else. Not collected for an ordinary user."""
 import grp
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
+import issuer_client
 import procs
 from httpd import whom
 from test_split import modes_with_umask
@@ -89,6 +92,34 @@ def test_the_issuer_gains_nothing_and_dumps_nothing(round_under_way):
     assert core.split()[4:6] == ["0", "0"]
     # not dumpable: what /proc has of it belongs to root
     assert os.stat(f"/proc/{issuer.pid}/environ").st_uid == 0
+
+
+def owner_of(pid):
+    return {os.lstat(f"/proc/{pid}/{name}").st_uid
+            for name in ("environ", "mem", "maps")}
+
+
+def test_what_was_never_root_is_not_dumpable_either(monkeypatch):
+    """To become another user takes away dumpability, but only until the next
+    execution; this one is that user from its first instruction."""
+    become = ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534",
+              "--clear-groups"]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        monkeypatch.setattr(issuer_client, "PROGRAM", shutil.copy(
+            issuer_client.PROGRAM, folder))
+        with issuer_client.Issuer(folder, "token", whom=become) as issuer:
+            # answered, so that it is past its start
+            assert issuer.ask("get", serial="1")["kind"] == "local"
+            assert set(procs.Process(issuer.pid).uids) == {65534}
+            assert owner_of(issuer.pid) == {0}
+    with subprocess.Popen([*become, "/bin/cat"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as plain:
+        plain.stdin.write(b"x")
+        plain.stdin.flush()
+        plain.stdout.read(1)
+        assert owner_of(plain.pid) == {65534}, "the look is blind"
+        plain.stdin.close()
 
 
 @pytest.mark.parametrize("what", ["environ", "fd/0", "maps"])
