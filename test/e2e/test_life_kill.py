@@ -139,7 +139,7 @@ def test_the_issuer(keeper, api, fault):
         api.wait(lambda counts: counts["create"] == 1)
     with contextlib.suppress(ProcessLookupError):  # it may be over
         os.kill(issuer, signal.SIGKILL)
-    round_.wait()
+    round_.wait(killed=signal.SIGKILL)
     api.wait(lambda counts: counts["in_flight"] == 0 or fault
              and "hang" in fault)
     api.faults()
