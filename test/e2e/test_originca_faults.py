@@ -218,6 +218,7 @@ FLAWS = {
     "only-root": "key missing lifetime ca subject signature",
     "truncated-der": "parse", "der-junk": "parse", "garbage": "parse",
     "nul": "text", "nul-end": "text", "two-pems": "text",
+    "two-leaves": "text",
     "root-first": "text", "truncated-pem": "text", "trailing-junk": "text",
     "leading-junk": "text", "not-pem": "text", "wrong-label": "text",
     "crlf": "text", "one-line": "text", "empty": "text",
@@ -231,6 +232,15 @@ def test_each_flaw_is_the_one_that_was_asked_for(cf, client, word):
     pem = client.create(hostnames=NAMES).result["certificate"]
     assert cf.issued()[0]["mutation"] == [word]
     assert flaws(cf, pem) == set(FLAWS[word].split())
+
+
+def test_two_leaves_are_two(cf, client):
+    cf.faults({"do": {"certificate": "two-leaves"}})
+    pem = client.create(hostnames=NAMES).result["certificate"]
+    end = pem.index("-----END CERTIFICATE-----\n") + 26
+    assert not flaws(cf, pem[:end])
+    second = flaws(cf, pem[end:])
+    assert "missing" in second and "ca" not in second
 
 
 def flaws(cf, pem):

@@ -140,8 +140,15 @@ def _flip(pem):
     return _armour(bytes(der))
 
 
+def _two_leaves(pem, ca):
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return pem + ca.sign(other, ["elsewhere.example.com"], "origin-ecc", 7,
+                         datetime.datetime.utcnow()).pem
+
+
 _AFTER = {
     "two-pems": lambda pem, ca: pem + ca.ecc.pem,
+    "two-leaves": _two_leaves,
     "root-first": lambda pem, ca: ca.ecc.pem + pem,
     "only-root": lambda pem, ca: ca.ecc.pem,
     "truncated-pem": lambda pem, ca: pem[:len(pem) // 2],
