@@ -40,6 +40,14 @@ class Cloudflare:
         self.rules = []
         self.server.reset()
 
+    def cure(self):
+        """Start again at the same address, without what was wrong with its
+        TLS."""
+        self.server.stop()
+        self.server = OriginCA(self.folder, "--port",
+                               self.server.port).start()
+        Path(self.api_ca).chmod(0o644)
+
     # -- looking ------------------------------------------------------------
 
     def calls(self):

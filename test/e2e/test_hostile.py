@@ -6,15 +6,19 @@ when the API does.
 Many faults share a round, each with a hostname of its own, so that they also
 have to keep out of each other's way."""
 
+import contextlib
 import json
 import os
 import shutil
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import cloudflare as originca
 import keeper_client
+import life
 import waiting
 from keeper_client import (Keeper, OriginCA, api, api_process, item, keeper)
 
@@ -63,84 +67,6 @@ EITHER = {"one-minute": ("dates", "lifetime"), "bit-flip": ("parse", "issuer",
           "key", "names", "dates", "lifetime")}
 
 
-def hosts_of(words):
-    """A host for each word; none is a part of another."""
-    return {word: f"n{number:02d}-{word}.example.com"
-            for number, word in enumerate(words)}
-
-
-def rule(host, do, **more):
-    return {"match": {"op": "create", "hostname": host}, "do": do, **more}
-
-
-def run_in_time(keeper, items, seconds):
-    done = keeper.run(items)
-    assert done.code == 0
-    assert done.seconds < seconds * waiting.PATIENCE
-    for text in done.logs():
-        assert text.isprintable() and len(text) < 2000, text
-    return done
-
-
-def heals(keeper, api, items):
-    api.faults()
-    done = run_in_time(keeper, items, 15)
-    assert done.of("failed") == []
-    for line in items:
-        keeper.live(line["name"])
-
-
-# ---- bodies ----------------------------------------------------------------
-
-def test_bodies_that_no_api_should_send(keeper, api):
-    hosts = hosts_of(bodies.BODIES)
-    items = [item("good.example.com")] + [item(h) for h in hosts.values()]
-    api.faults(*(rule(host, {"body": {"name": word, "mb": 64}
-                             if word in ("huge", "gzip-bomb") else word})
-                 for word, host in hosts.items()))
-    done = run_in_time(keeper, items, 20)
-    assert done.names("installed") == ["good.example.com"]
-    for word, host in hosts.items():
-        kind, code, start = BODIES.get(word, ("transient", None, NOT_JSON))
-        error = done.failure(host)
-        assert (error["kind"], error.get("code")) == (kind, code), word
-        assert error["message"].startswith(start), (word, error["message"])
-        assert error["message"].isprintable(), word
-        assert len(error["message"]) < 1000, word
-        assert not keeper.has_generation(host)
-    assert api.counts()["issued"] == 1
-    heals(keeper, api, items)
-
-
-# ---- certificates ----------------------------------------------------------
-
-def test_certificates_that_strict_would_refuse(keeper, api):
-    assert set(FLAWS) <= set(mutations.WORDS)
-    hosts = hosts_of(mutations.WORDS)
-    items = [item(host, "x." + host) for host in hosts.values()]
-    api.faults(*(rule(host, {"certificate": word})
-                 for word, host in hosts.items()))
-    done = run_in_time(keeper, items, 20)
-    for word, host in hosts.items():
-        check = FLAWS.get(word, "parse")
-        if check is None and word not in EITHER:
-            assert host in done.names("installed"), word
-            continue
-        error = done.failure(host)
-        if check == NO_CERTIFICATE:
-            assert error["kind"] == "transient", word
-            assert error["message"] == check, word
-        else:
-            assert error["kind"] == "check", word
-            assert error["message"].startswith(tuple(
-                f"check {c}: " for c in EITHER.get(word, (check,)))), \
-                (word, error["message"])
-        assert not keeper.has_generation(host), word
-    heals(keeper, api, items)
-
-
-# ---- on the wire -----------------------------------------------------------
-
 # Nothing was issued: what is told.
 REFUSED = {
     "redirect": ({"redirect": "https://127.0.0.1:1/x"}, EMPTY),
@@ -170,22 +96,108 @@ HARMLESS = {
 }
 
 
+def hosts_of(words):
+    """A host for each word; none is a part of another."""
+    return {word: f"n{number:02d}-{word}.example.com"
+            for number, word in enumerate(words)}
+
+
+def faults(megabytes=64):
+    """(name, what is done to a create, what is told) of each fault that is
+    over within a round; told is None when the certificate arrives all the
+    same, else kind, code and beginnings of the message."""
+    for word in bodies.BODIES:
+        large = word in ("huge", "gzip-bomb")
+        kind, code, start = BODIES.get(word, ("transient", None, NOT_JSON))
+        yield f"body-{word}", {"body": {"name": word, "mb": megabytes}
+                               if large else word}, (kind, code, (start,))
+    for word in mutations.WORDS:
+        check = FLAWS.get(word, "parse")
+        told = ("check", None, tuple(f"check {c}: " for c in
+                                     EITHER.get(word, (check,))))
+        if check == NO_CERTIFICATE:
+            told = ("transient", None, (NO_CERTIFICATE,))
+        elif check is None and word not in EITHER:
+            told = None
+        yield f"cert-{word}", {"certificate": word}, told
+    for word, (do, start) in REFUSED.items():
+        yield f"wire-{word}", do, ("transient", None, (start,))
+    for word, do in {**SPOILT, **HARMLESS}.items():
+        yield f"wire-{word}", do, None
+
+
+def is_told(told, error, word):
+    """The error is the one that was expected, and fit for a page."""
+    kind, code, starts = told
+    assert (error["kind"], error.get("code")) == (kind, code), (word, error)
+    assert error["message"].startswith(starts), (word, error["message"])
+    assert error["message"].isprintable(), word
+    assert len(error["message"]) < 1000, word
+
+
+def rule(host, do, **more):
+    return {"match": {"op": "create", "hostname": host}, "do": do, **more}
+
+
+def run_in_time(keeper, items, seconds):
+    done = keeper.run(items)
+    assert done.code == 0
+    assert done.seconds < seconds * waiting.PATIENCE
+    for text in done.logs():
+        assert text.isprintable() and len(text) < 2000, text
+    return done
+
+
+def heals(keeper, api, items):
+    api.faults()
+    done = run_in_time(keeper, items, 15)
+    assert done.of("failed") == []
+    for line in items:
+        keeper.live(line["name"])
+
+
+# ---- bodies ----------------------------------------------------------------
+
+def run_faults(keeper, api, group):
+    """A round with a host for each fault of the group: all that it told."""
+    cases = {f"{name}.example.com": (do, told) for name, do, told in faults()
+             if name.startswith(group)}
+    items = [item(host, "x." + host) for host in cases]
+    api.faults(*(rule("x." + host, do) for host, (do, _) in cases.items()))
+    done = run_in_time(keeper, [*items, item("good.example.com")], 20)
+    for host, (_, told) in cases.items():
+        if told is None:
+            assert host in done.names("installed"), host
+            continue
+        is_told(told, done.failure(host), host)
+        assert not keeper.has_generation(host)
+    assert "good.example.com" in done.names("installed")
+    return items, {host: told for host, (_, told) in cases.items()}
+
+
+def test_bodies_that_no_api_should_send(keeper, api):
+    items, told = run_faults(keeper, api, "body-")
+    assert None not in told.values() and len(told) > 30
+    assert api.counts()["issued"] == 1
+    heals(keeper, api, items)
+
+
+# ---- certificates ----------------------------------------------------------
+
+def test_certificates_that_strict_would_refuse(keeper, api):
+    assert set(FLAWS) <= set(mutations.WORDS)
+    items, told = run_faults(keeper, api, "cert-")
+    assert len(told) > 35
+    heals(keeper, api, items)
+
+
+# ---- on the wire -----------------------------------------------------------
+
 def test_http_that_is_none_or_too_much_of_it(keeper, api):
-    hosts = hosts_of([*REFUSED, *SPOILT, *HARMLESS])
-    items = [item(host) for host in hosts.values()]
-    api.faults(*(rule(hosts[word], do) for word, (do, _) in REFUSED.items()),
-               *(rule(hosts[word], do) for word, do in
-                 {**SPOILT, **HARMLESS}.items()))
-    done = run_in_time(keeper, items, 20)
-    assert done.names("installed") == sorted(
-        hosts[word] for word in [*SPOILT, *HARMLESS])
-    for word, (_, start) in REFUSED.items():
-        error = done.failure(hosts[word])
-        assert error["kind"] == "transient", word
-        assert error["message"].startswith(start), (word, error["message"])
-        assert not keeper.has_generation(hosts[word])
+    items, told = run_faults(keeper, api, "wire-")
     # each that was issued was issued once, and no redirect was followed
-    assert api.counts()["issued"] == len(SPOILT) + len(HARMLESS)
+    assert api.counts()["issued"] == 1 + len([host for host in told
+                                              if told[host] is None])
     heals(keeper, api, items)
 
 
@@ -428,3 +440,114 @@ def test_httpd_starts_in_time_and_says_what_is_wrong(httpd, cloudflare):
     for word in HANDFUL:
         assert httpd.await_certificate(f"{word}.example.com")
         assert states(httpd)[word]["state"] == "ok", word
+
+
+def show_status(httpd, *lines):
+    httpd.server(*lines, "<Location /cforigin-status>",
+                 "SetHandler cforigin-status", "</Location>")
+
+
+def by_name(httpd):
+    return {c["name"]: c for c in life.status(httpd)["certificates"]}
+
+
+def tls_servers(make_httpd, stack, pool):
+    """{word: (server, API)} of a server each whose API's TLS is no good."""
+    servers = {}
+    for word, api in zip(TLS, pool.map(lambda word: stack.enter_context(
+            originca.running("--tls-fault", word)), TLS)):
+        server = make_httpd()
+        servers[word] = server, api
+        server.cloudflare = api
+        server.directives.update(CFOriginAPI=api.url, CFOriginCARootFile=
+                                 api.roots, CFOriginAPICAFile=api.api_ca)
+        server.write_token("token", api.token)
+        show_status(server, "CFOriginStartupWait 20s")
+        server.managed("a.example.com")
+        server.tolerate("a.example.com")
+    return servers
+
+
+def starts_in_time(httpd, wait):
+    began = time.monotonic()
+    httpd.start(wait + 20)
+    assert time.monotonic() - began < wait + 4 * waiting.PATIENCE
+
+
+def has_nothing(httpd, name):
+    """No generation in the store, and the answer that says so."""
+    assert not [path for path in httpd.folder(name).iterdir()
+                if path.name.isdigit() or path.name == "current"], name
+    answer = httpd.get(name, verify=False)
+    assert answer.status == 503 and answer.is_fallback, name
+
+
+def are_well(httpd, clock, names):
+    """After the administrator's reload, a minute later."""
+    httpd.graceful()
+    clock.until(lambda: {c["state"] for c in by_name(httpd).values()}
+                == {"ok"}, lambda: str({name: c for name, c in
+                                        by_name(httpd).items()
+                                        if c["state"] != "ok"}), 30)
+    for name in names:
+        assert httpd.await_certificate(name)
+
+
+def test_every_fault_through_httpd(httpd, make_httpd, cloudflare, clock):
+    """One start with a virtual host for each, beside it others whose API has
+    bad TLS, or is slow beyond all patience."""
+    told = {}
+    for name, do, expected in faults(megabytes=4):
+        host = f"{name}.example.com"
+        told[host] = expected
+        httpd.vhost(host, "CFOrigin on", aliases=(f"x.{host}",))
+        cloudflare.rules.append(rule(f"x.{host}", do))
+    show_status(httpd, "CFOriginStartupWait 20s")
+    httpd.managed("good.example.com")
+    httpd.tolerate(r"(body|cert|wire)-[-.0-9a-z]*\.example\.com", "keeper")
+    slow = make_httpd()
+    show_status(slow, "CFOriginStartupWait 2s")
+    slow.managed("hang.example.net", "drip.example.net", "good.example.net")
+    slow.tolerate("the wait", "example.net", "keeper")
+    cloudflare.fault({"op": "create", "hostname": "hang."}, {"hang": True})
+    cloudflare.fault({"op": "create", "hostname": "drip."}, {"drip": 1})
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor() as pool:
+        broken = tls_servers(make_httpd, stack, pool)
+        servers = [server for server, _ in broken.values()]
+        for server in servers:
+            clock.drive(server)
+        list(pool.map(starts_in_time, (httpd, slow, *servers),
+                      (20, 2, 20, 20, 20, 20)))
+        shown = by_name(httpd)
+        assert set(shown) == {*told, "good.example.com"} and len(told) > 85
+        for host, expected in told.items():
+            if expected is None:
+                assert shown[host]["state"] == "ok", shown[host]
+                assert httpd.get(host).status == 200
+                continue
+            assert shown[host]["state"] == "error", shown[host]
+            is_told(expected, shown[host]["last_error"], host)
+            has_nothing(httpd, host)
+        assert httpd.get("good.example.com").status == 200
+        for host in ("hang.example.net", "drip.example.net"):
+            assert by_name(slow)[host]["state"] == "pending"
+            has_nothing(slow, host)
+        assert slow.get("good.example.net").status == 200
+        for word, (server, api) in broken.items():
+            one = by_name(server)["a.example.com"]
+            assert one["state"] == "error", (word, one)
+            assert one["last_error"]["kind"] == "transient", one
+            assert TLS[word] in one["last_error"]["message"], one
+            has_nothing(server, "a.example.com")
+            assert api.calls() == []
+        cloudflare.release()
+        slow.stop()
+        slow.start()
+        for host in ("hang.example.net", "drip.example.net"):
+            assert slow.get(host).status == 200
+        list(pool.map(originca.Cloudflare.cure,
+                      (api for _, api in broken.values())))
+        clock.forward(seconds=61)
+        are_well(httpd, clock, told)
+        for server in servers:
+            are_well(server, clock, ["a.example.com"])

@@ -403,8 +403,8 @@ def with_core_files():
 @pytest.fixture
 def everything(with_core_files, httpd, cloudflare):
     """A live certificate, one that was refused by an answer that quotes the
-    token, one that is being asked for; the loudest log; every page; core files wherever the system lets one be
-    written."""
+    token, one that is being asked for; the loudest log; every page; core
+    files wherever the system lets one be written."""
     httpd.extra_modules.append("info")
     httpd.server("LogLevel trace8", "CFOriginStartupWait 5s",
                  f"CoreDumpDirectory {httpd.root}/run",
