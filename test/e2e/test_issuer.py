@@ -783,13 +783,18 @@ os.execv(sys.argv[2], sys.argv[2:])
 PRCTL = {"x86_64": "157"}.get(os.uname().machine, "167")
 
 
+def on_such_a_machine(script, program):
+    """A script that runs the program there."""
+    script.write_text(f"#!/bin/sh\nexec /usr/bin/python3 -c '{WITHOUT}' "
+                      f"{PRCTL} {program} \"$@\"\n")
+    script.chmod(0o755)
+    return script
+
+
 def test_a_kernel_without_landlock_and_seccomp_is_told_of_at_debug(
         api, tmp_path, monkeypatch):
-    script = tmp_path / "issuer"
-    script.write_text(f"#!/bin/sh\nexec /usr/bin/python3 -c '{WITHOUT}' "
-                      f"{PRCTL} {issuer_client.PROGRAM} \"$@\"\n")
-    script.chmod(0o755)
-    monkeypatch.setattr(issuer_client, "PROGRAM", script)
+    monkeypatch.setattr(issuer_client, "PROGRAM", on_such_a_machine(
+        tmp_path / "issuer", issuer_client.PROGRAM))
     with Issuer(tmp_path, api.tokens["main"]) as issuer:
         issuer.setup(api.url, api.api_ca)
         assert issuer.ask("zone", hostname="a.example.com")["ok"]
@@ -800,6 +805,19 @@ def test_a_kernel_without_landlock_and_seccomp_is_told_of_at_debug(
     assert len(said) == 2 and all(line.startswith("debug: ")
                                   for line in said), said
     assert "Landlock" in said[0] and "seccomp" in said[1]
+
+
+def test_the_error_log_tells_of_it_at_debug(httpd):
+    httpd.server("LogLevel info cforigin:debug")
+    program = httpd.root / "libexec/cforigin-issuer"
+    real = program.rename(httpd.root / "libexec/real-issuer")
+    on_such_a_machine(program, real)
+    httpd.managed("a.example.com")
+    httpd.start()
+    assert httpd.get("a.example.com").status == 200
+    for word in ("Landlock", "seccomp"):
+        (line,) = httpd.log.matching(rf"this kernel has no {word}")
+        assert "[cforigin:debug]" in line
 
 
 # The same for one call: its number and its errno in argv. A descriptor that

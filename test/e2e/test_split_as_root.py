@@ -13,7 +13,8 @@ import pytest
 
 import issuer_client
 import procs
-from httpd import whom
+import waiting
+from httpd import BUILD, whom
 from test_split import modes_with_umask
 
 
@@ -99,27 +100,48 @@ def owner_of(pid):
             for name in ("environ", "mem", "maps")}
 
 
-def test_what_was_never_root_is_not_dumpable_either(monkeypatch):
-    """To become another user takes away dumpability, but only until the next
-    execution; this one is that user from its first instruction."""
-    become = ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534",
-              "--clear-groups"]
+BECOME = ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534",
+          "--clear-groups"]
+
+
+@pytest.fixture
+def readable():
+    """A folder that every user can read, with the two programs."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        monkeypatch.setattr(issuer_client, "PROGRAM", shutil.copy(
-            issuer_client.PROGRAM, folder))
-        with issuer_client.Issuer(folder, "token", whom=become) as issuer:
-            # answered, so that it is past its start
-            assert issuer.ask("get", serial="1")["kind"] == "local"
-            assert set(procs.Process(issuer.pid).uids) == {65534}
-            assert owner_of(issuer.pid) == {0}
-    with subprocess.Popen([*become, "/bin/cat"], stdin=subprocess.PIPE,
+        for name in ("cforigin-issuer", "cforigin-keeper"):
+            shutil.copy(BUILD / name, folder)
+        yield folder
+
+
+def test_what_was_never_root_is_not_dumpable_either(monkeypatch, readable):
+    """To become another user takes away dumpability, but only until the next
+    execution; this one is that user from its first instruction."""
+    monkeypatch.setattr(issuer_client, "PROGRAM",
+                        f"{readable}/cforigin-issuer")
+    with issuer_client.Issuer(readable, "token", whom=BECOME) as issuer:
+        # answered, so that it is past its start
+        assert issuer.ask("get", serial="1")["kind"] == "local"
+        assert set(procs.Process(issuer.pid).uids) == {65534}
+        assert owner_of(issuer.pid) == {0}
+    with subprocess.Popen([*BECOME, "/bin/cat"], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as plain:
         plain.stdin.write(b"x")
         plain.stdin.flush()
         plain.stdout.read(1)
         assert owner_of(plain.pid) == {65534}, "the look is blind"
         plain.stdin.close()
+
+
+def test_a_keeper_that_was_never_root_is_not_dumpable_either(readable):
+    with subprocess.Popen([*BECOME, f"{readable}/cforigin-keeper", "--parent",
+                           str(os.getpid())], stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL) as keeper:
+        # a group of its own: the keeper, and no longer who became it
+        waiting.until(lambda: os.getpgid(keeper.pid) == keeper.pid
+                      and owner_of(keeper.pid) == {0}, "not dumpable", 5)
+        assert set(procs.Process(keeper.pid).uids) == {65534}
+        keeper.kill()
 
 
 @pytest.mark.parametrize("what", ["environ", "fd/0", "maps"])
