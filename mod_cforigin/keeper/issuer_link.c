@@ -330,10 +330,12 @@ static const char *take_answer(cfo_issuer_t *issuer, const char *line)
         apr_hash_set(issuer->waiting, &waiting->id, sizeof(waiting->id), NULL);
         answer = cfo_wire_read_answer(waiting->p, line, &fault);
     }
+    if (fault)
+        fault = apr_pstrcat(issuer->pool,
+                            "gave an answer that is none: ", fault, NULL);
     apr_pool_destroy(scratch);
-    if (!answer)
-        return apr_pstrcat(issuer->pool,
-                           "gave an answer that is none: ", fault, NULL);
+    if (fault)
+        return fault;
     if (waiting)
         waiting->answered(waiting->baton, answer);
     return NULL;
