@@ -139,7 +139,8 @@ static void back_from_worker(cfo_task_t *task)
 /* --- failing --- */
 
 /* A pause of the account is no failure of this certificate: it counts as the
- * first one at the least, so that the next try is kept. */
+ * first one at the least, so that the next try is kept. The result may be a
+ * list's, which goes with the next one, and this is written on a worker. */
 static cfo_attempt_t make_attempt(const cfo_item_t *item,
                                   const cfo_result_t *result,
                                   apr_time_t paused_until, int grows,
@@ -154,6 +155,8 @@ static cfo_attempt_t make_attempt(const cfo_item_t *item,
         attempt.failures++;
     attempt.last_try = now - now % APR_USEC_PER_SEC; /* as it is written */
     attempt.last_error = *result;
+    attempt.last_error.message = apr_pstrdup(p, result->message);
+    attempt.last_error.ray = apr_pstrdup(p, result->ray);
     attempt.next_try = cfo_schedule_next_try(
         result, grows ? attempt.failures : 1, attempt.last_try, seed);
     if (result->kind == CFO_RATE_LIMITED && attempt.next_try < paused_until)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keeper, when what it works with fails it: an issuer, a list, a file."""
+
+import pytest
+
+from keeper_client import api, api_process, fake_issuer, item, keeper
+
+ZONE = "0" * 32
+
+# Loses the answer of one create after the other, each together with a list
+# that fails in words of its own.
+LISTS_FAIL = """
+import json, sys
+
+def say(request, **more):
+    lines.append(json.dumps(dict(more, id=request["id"], ok=False)))
+
+creates, lists, lines = [], 0, []
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "create":
+        creates.append(request)
+        if len(creates) < MANY:
+            continue
+    elif request["op"] == "list":
+        lists += 1
+        say(request, kind="transient", ray=str(lists) * 9,
+            message="%s no list %d" % ("x" * (lists * 13 % 29), lists))
+    else:
+        continue
+    if creates and len(creates) + lists == MANY:
+        say(creates.pop(0), kind="transient", lost=1, message="cut off")
+    print(*lines, sep="\\n", flush=True)
+    lines.clear()
+"""
+
+
+def test_each_failed_list_is_told_in_its_own_words(keeper):
+    libexec = fake_issuer(keeper, LISTS_FAIL.replace("MANY", "12"))
+    done = keeper.run([item(f"n{n}.example.com", zone_id=ZONE)
+                       for n in range(12)], libexec=libexec)
+    errors = [e["attempt"]["last_error"] for e in done.of("failed")]
+    assert sorted((e["message"].lstrip("x"), e.get("ray")) for e in errors) \
+        == sorted((f" no list {n}", str(n) * 9) for n in range(1, 13))
+
+
+@pytest.mark.parametrize("answer, words", [
+    ("rubbish", "the line is no JSON object"),
+    ('{"id":1,"ok":"maybe"}', '"ok" is neither true nor false'),
+    ('{"ok":true}', '"id" is missing')])
+def test_an_answer_that_is_none_is_told_with_its_fault(keeper, answer, words):
+    libexec = fake_issuer(keeper, f"""
+import sys
+sys.stdin.readline()
+sys.stdin.readline()
+print({answer!r}, flush=True)
+sys.stdin.read()
+""")
+    done = keeper.run([item("a.example.com")], libexec=libexec)
+    message = done.failure()["message"]
+    assert message.startswith("cforigin-issuer gave an answer that is none: ")
+    assert words in message
