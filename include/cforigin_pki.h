@@ -36,6 +36,16 @@ apr_status_t cfo_pki_make(apr_pool_t *p, cfo_request_type_t type,
                           const apr_array_header_t *hostnames, cfo_pem_t *key,
                           cfo_pem_t *csr, const char **spki_sha256);
 
+/** The same CSR, or one as good, of a key that is there: for a pending one
+ * whose CSR was lost or damaged. */
+apr_status_t cfo_pki_csr_make(apr_pool_t *p, const cfo_pem_t *key,
+                              const apr_array_header_t *hostnames,
+                              cfo_pem_t *csr);
+
+/** What cfo_pki_key_spki says of its key, NULL when it is no CSR or not signed
+ * by that key: the API would refuse it. */
+const char *cfo_pki_csr_spki(apr_pool_t *p, const cfo_pem_t *csr);
+
 /** Lower-case hex SHA-256 of a private key's public half (SPKI, DER). */
 apr_status_t cfo_pki_key_spki(apr_pool_t *p, const cfo_pem_t *key,
                               const char **spki_sha256);

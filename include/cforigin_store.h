@@ -154,7 +154,8 @@ typedef struct cfo_intent_t {
 typedef struct cfo_pending_t {
     cfo_intent_t intent;
     cfo_pem_t key;          /* wipe it */
-    cfo_pem_t csr;
+    cfo_pem_t csr;          /* made anew where the file is damaged; not looked
+                             * at when there is a certificate */
     cfo_pem_t cert;         /* data NULL, unless it came but was not named */
 } cfo_pending_t;
 

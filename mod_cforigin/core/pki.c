@@ -167,6 +167,33 @@ apr_status_t cfo_pki_key_spki(apr_pool_t *p, const cfo_pem_t *key,
 
 /* ---- CSRs ---- */
 
+static X509_REQ *csr_read(const cfo_pem_t *csr)
+{
+    X509_REQ *req = NULL;
+    BIO *bio = cfo_pki_bio_of(csr->data, csr->len);
+
+    if (bio) {
+        req = PEM_read_bio_X509_REQ(bio, NULL, cfo_pki_no_passphrase, NULL);
+    }
+    BIO_free(bio);
+    return req;
+}
+
+const char *cfo_pki_csr_spki(apr_pool_t *p, const cfo_pem_t *csr)
+{
+    const char *spki = NULL;
+    X509_REQ *req;
+
+    ERR_set_mark();
+    req = csr_read(csr);
+    if (req && X509_REQ_verify(req, X509_REQ_get0_pubkey(req)) == 1) {
+        spki = cfo_pki_encoded_spki(p, X509_REQ_get_X509_PUBKEY(req));
+    }
+    X509_REQ_free(req);
+    ERR_pop_to_mark();
+    return spki;
+}
+
 static int san_push(GENERAL_NAMES *names, const char *hostname)
 {
     GENERAL_NAME *name = GENERAL_NAME_new();
@@ -282,6 +309,23 @@ apr_status_t cfo_pki_make(apr_pool_t *p, cfo_request_type_t type,
     if (!ok) {
         cfo_pki_wipe(key);
     }
+    EVP_PKEY_free(pkey);
+    ERR_pop_to_mark();
+    return ok ? APR_SUCCESS : APR_EGENERAL;
+}
+
+apr_status_t cfo_pki_csr_make(apr_pool_t *p, const cfo_pem_t *key,
+                              const apr_array_header_t *hostnames,
+                              cfo_pem_t *csr)
+{
+    const char *spki_sha256;
+    EVP_PKEY *pkey;
+    int ok;
+
+    memset(csr, 0, sizeof(*csr));
+    ERR_set_mark();
+    pkey = cfo_pki_key_read(key->data, key->len);
+    ok = pkey && csr_make(p, pkey, hostnames, csr, &spki_sha256);
     EVP_PKEY_free(pkey);
     ERR_pop_to_mark();
     return ok ? APR_SUCCESS : APR_EGENERAL;

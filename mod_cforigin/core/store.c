@@ -376,6 +376,17 @@ static apr_status_t read_pending(apr_pool_t *p, const char *pending,
     return rv;
 }
 
+/* A CSR that is damaged would be refused day after day. Whatever is wrong
+ * with it, the key is what counts: an answer that was lost is found by it. */
+static int mend_csr(apr_pool_t *p, cfo_pending_t *found)
+{
+    const char *spki = cfo_pki_csr_spki(p, &found->csr);
+
+    return (spki && !strcmp(spki, found->intent.spki_sha256)) ||
+           cfo_pki_csr_make(p, &found->key, found->intent.hostnames,
+                            &found->csr) == APR_SUCCESS;
+}
+
 static int read_intent(apr_pool_t *p, const char *dir, const char *pending,
                        cfo_pending_t *found, apr_status_t *sick)
 {
@@ -387,9 +398,9 @@ static int read_intent(apr_pool_t *p, const char *dir, const char *pending,
     }
     if (read_pending(p, pending, CFO_FILE_INTENT, &text, sick) ==
         APR_SUCCESS) {
-        return (found->csr.len || found->cert.len) &&
-               cfo_store_intent_parse(p, &text, &found->intent) &&
-               !strcmp(spki, found->intent.spki_sha256);
+        return cfo_store_intent_parse(p, &text, &found->intent) &&
+               !strcmp(spki, found->intent.spki_sha256) &&
+               (found->cert.len || mend_csr(p, found));
     }
     if (!found->cert.len || !intent_of_meta(p, dir, pending, &found->intent)) {
         return 0;

@@ -280,6 +280,18 @@ static void lost(cfo_task_t *task, const cfo_result_t *result)
     cfo_find(task);
 }
 
+/* Once an answer was lost, and could not be looked for, the key may have its
+ * certificate. A CSR that the API can't read is not sent again. */
+static cfo_pending_end_t pending_after(const cfo_task_t *task,
+                                       const cfo_result_t *refusal)
+{
+    if (task->unsure)
+        return CFO_PENDING_LEAVE;
+    return refusal->code == 1007 || refusal->code == 1011
+               ? CFO_PENDING_DROP
+               : CFO_PENDING_REFUSED;
+}
+
 static void answered(void *baton, const cfo_answer_t *answer)
 {
     cfo_task_t *task = baton;
@@ -297,8 +309,7 @@ static void answered(void *baton, const cfo_answer_t *answer)
     else {
         task->ray = result->ray;
         journal(task, "refused", cfo_result_sentence(task->p, result));
-        fail(task, result,
-             task->unsure ? CFO_PENDING_LEAVE : CFO_PENDING_REFUSED);
+        fail(task, result, pending_after(task, result));
     }
 }
 

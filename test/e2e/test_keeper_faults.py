@@ -5,6 +5,7 @@ import pytest
 
 from keeper_client import api, api_process, fake_issuer, item, keeper
 
+NAME = "a.example.com"
 ZONE = "0" * 32
 
 # Loses the answer of one create after the other, each together with a list
@@ -60,3 +61,54 @@ sys.stdin.read()
     message = done.failure()["message"]
     assert message.startswith("cforigin-issuer gave an answer that is none: ")
     assert words in message
+
+
+# -- a CSR that was damaged ---------------------------------------------------
+
+def pending(keeper, name=NAME):
+    return keeper.dir(name) / "pending"
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:90])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def change(path):
+    path.write_text(path.read_text().replace("A", "B"))
+
+
+@pytest.mark.parametrize("spoil", [cut, empty, change])
+def test_a_damaged_csr_is_made_again(keeper, api, spoil):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"preset": "1010"}})
+    keeper.run([item(NAME)])
+    key = (pending(keeper) / "key.pem").read_text()
+    spoil(pending(keeper) / "csr.pem")
+    assert keeper.run([item(NAME)]).names("installed") == [NAME]
+    assert (keeper.dir(NAME) / "1/key.pem").read_text() == key
+
+
+def test_a_lost_answer_is_found_whatever_became_of_the_csr(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"close": "after"}},
+               {"match": {"op": "list"}, "do": {"preset": "1100"}})
+    keeper.run([item(NAME)])
+    empty(pending(keeper) / "csr.pem")
+    api.faults()
+    assert keeper.run([item(NAME)]).names("installed") == [NAME]
+    assert len(api.creates()) == len(api.issued()) == 1
+
+
+@pytest.mark.parametrize("code", [1007, 1011])
+def test_a_csr_that_the_api_cannot_read_is_not_sent_again(keeper, api, code):
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"error": {"status": 400, "code": code,
+                                 "message": "no CSR"}}})
+    assert keeper.run([item(NAME)]).failure()["code"] == code
+    assert not pending(keeper).exists()
+    assert keeper.run([item(NAME)]).names("installed") == [NAME]
+    first, second = [call["body"]["csr"] for call in api.creates()]
+    assert first != second

@@ -238,6 +238,37 @@ static void csr_says_what_is_wanted(void **state)
     X509_REQ_free(req);
 }
 
+static void a_csr_is_made_again(void **state)
+{
+    apr_array_header_t *names = mc_list(pool, "a.example.com");
+    const int types[] = {CFO_ORIGIN_ECC, CFO_ORIGIN_RSA};
+    cfo_pem_t key, csr, again, rubbish = mc_key_text(pool, ours);
+    const char *spki;
+    size_t i, at;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(cfo_pki_make(pool, (cfo_request_type_t)types[i],
+                                      names, &key, &csr, &spki),
+                         0);
+        assert_string_equal(cfo_pki_csr_spki(pool, &csr), spki);
+        assert_int_equal(cfo_pki_csr_make(pool, &key, names, &again), 0);
+        assert_string_equal(cfo_pki_csr_spki(pool, &again), spki);
+        /* any letter of it */
+        for (at = 0; at < csr.len; at += 7) {
+            cfo_pem_t bad = {apr_pstrmemdup(pool, csr.data, csr.len), csr.len};
+
+            bad.data[at] = bad.data[at] == 'A' ? 'B' : 'A';
+            if (cfo_pki_csr_spki(pool, &bad)) {
+                fail_msg("one with a wrong letter %d", (int)at);
+            }
+        }
+    }
+    assert_null(cfo_pki_csr_spki(pool, &rubbish));
+    assert_int_not_equal(cfo_pki_csr_make(pool, &csr, names, &again), 0);
+    assert_null(again.data);
+}
+
 /* ---- facts ---- */
 
 static void facts_of_a_certificate(void **state)
@@ -814,6 +845,7 @@ int main(void)
         cmocka_unit_test(spki_is_the_same_for_key_and_certificate),
         cmocka_unit_test(pairs),
         cmocka_unit_test(csr_says_what_is_wanted),
+        cmocka_unit_test(a_csr_is_made_again),
         cmocka_unit_test(facts_of_a_certificate),
         cmocka_unit_test(fingerprint_is_of_the_der),
         cmocka_unit_test(type_follows_the_key),

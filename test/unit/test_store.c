@@ -565,10 +565,13 @@ static void pending_is_whole_or_none(void **state)
     } rows[] = {
         {"true", 1, 0, 0},
         {"rm key.pem", 0, 0, 0},
-        {"rm csr.pem", 0, 0, 0},
+        {"rm csr.pem", 1, 0, 0},
         {"rm intent.json", 0, 0, 0},
         {": > key.pem", 0, 0, 0},
-        {": > csr.pem", 0, 0, 0},
+        {": > csr.pem", 1, 0, 0},
+        {"sed -i 's/false/true/' intent.json; sed -i '2s/^M/N/' csr.pem", 1, 1,
+         0},
+        {"cp ../1/key.pem csr.pem", 1, 0, 0},
         {": > intent.json", 0, 0, 0},
         {"cp ../1/key.pem key.pem", 0, 0, 0},
         {"sed -i s/origin-ecc/origin-xxx/ intent.json", 0, 0, 0},
@@ -586,16 +589,20 @@ static void pending_is_whole_or_none(void **state)
         {"cd ..; rm -r pending", 0, 0, 0},
     };
     const char *path = apr_pstrcat(pool, dir, "/pending", NULL), *spki;
+    cfo_pem_t csr;
     size_t i;
 
     (void)state;
     assert_int_equal(cfo_pki_key_spki(pool, &two.key, &spki), 0);
+    assert_int_equal(
+        cfo_pki_csr_make(pool, &two.key, mc_list(pool, "a.example.com"), &csr),
+        0);
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         cfo_pending_t *pending;
 
         ms_run("rm -rf %s && mkdir %s", path, path);
         ms_put(apr_pstrcat(pool, path, "/key.pem", NULL), two.key.data, 0600);
-        ms_put(apr_pstrcat(pool, path, "/csr.pem", NULL), "csr", 0600);
+        ms_put(apr_pstrcat(pool, path, "/csr.pem", NULL), csr.data, 0600);
         ms_put(apr_pstrcat(pool, path, "/intent.json", NULL),
                intent_text(spki), 0600);
         ms_run("cd %s && { %s; }", path, rows[i].command);
@@ -612,6 +619,9 @@ static void pending_is_whole_or_none(void **state)
         assert_int_equal(pending->intent.request_type, CFO_ORIGIN_ECC);
         assert_int_equal(pending->intent.validity, 90);
         assert_string_equal(pending->key.data, two.key.data);
+        if (!pending->cert.data) {
+            assert_string_equal(cfo_pki_csr_spki(pool, &pending->csr), spki);
+        }
     }
 }
 
