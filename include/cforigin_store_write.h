@@ -58,17 +58,19 @@ cfo_result_t cfo_store_install(apr_pool_t *p, const char *dir,
 /** Finish what a crash left between the naming of a generation and the switch
  * of `current` to it; the reader goes on using the older one until then. Costs
  * one readlink when there is nothing to do. Call it under the lock before the
- * look.
+ * look. The renew marker goes if that generation was issued after it came.
  * @param changed set to 1 when a generation became the live one by this */
 cfo_result_t cfo_store_settle(apr_pool_t *p, const char *dir, int *changed);
 
-/** A pair taken over: becomes the next generation and the live one. */
+/** A pair taken over: becomes the next generation and the live one. The renew
+ * marker stays, and counts: nothing was issued. */
 cfo_result_t cfo_store_install_pair(apr_pool_t *p, const char *dir,
                                     const cfo_pem_t *cert,
                                     const cfo_pem_t *key,
                                     const cfo_meta_t *meta, int *generation);
 
-/** Point `current` at a generation that is there (after damage). */
+/** Point `current` at a generation that is there (after damage). The renew
+ * marker stays, and counts. */
 cfo_result_t cfo_store_set_current(apr_pool_t *p, const char *dir,
                                    int generation);
 

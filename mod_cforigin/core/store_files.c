@@ -272,7 +272,7 @@ apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store)
 
 /* ---- what lies beside the generations ---- */
 
-static int is_older(const struct timespec *a, const struct timespec *b)
+int cfo_store_is_older(const struct timespec *a, const struct timespec *b)
 {
     return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec
                                   : a->tv_nsec < b->tv_nsec;
@@ -288,7 +288,7 @@ cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir)
     if (cfo_store_read_stat(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT), &text,
                             &st) == APR_SUCCESS &&
         lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) == 0 &&
-        is_older(&st.st_mtim, &current.st_mtim)) {
+        cfo_store_is_older(&st.st_mtim, &current.st_mtim)) {
         text.len = 0;
     }
     return cfo_store_attempt_parse(p, &text);
@@ -323,7 +323,7 @@ int cfo_store_is_forced(apr_pool_t *p, const char *dir)
         return 0;
     }
     return lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) != 0 ||
-           !is_older(&st.st_ctim, &current.st_mtim);
+           !cfo_store_is_older(&st.st_ctim, &current.st_mtim);
 }
 
 static void index_targets(apr_pool_t *p, apr_hash_t *index, const char *store,

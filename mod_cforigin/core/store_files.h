@@ -34,6 +34,9 @@ apr_array_header_t *cfo_store_list(apr_pool_t *p, const char *dir,
 apr_array_header_t *cfo_store_names(apr_pool_t *p, const char *dir,
                                     apr_status_t *rv);
 
+/** 1 when a is before b. */
+int cfo_store_is_older(const struct timespec *a, const struct timespec *b);
+
 /** <dir>/<name> */
 const char *cfo_store_path(apr_pool_t *p, const char *dir, const char *name);
 

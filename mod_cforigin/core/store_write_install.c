@@ -6,13 +6,15 @@
  *      CSR and intent out of it, all synced;
  *   2. `.current.next` is made to point at the number it will have;
  *   3. one rename gives the directory its number: it is never touched again;
- *   4. attempt.json and the renew marker go;
+ *   4. attempt.json and the renew marker go; one that asks for more than this
+ *      generation is made younger than the link instead;
  *   5. one rename makes `.current.next` the `current`.
  *
  * Cut short before 3, pending/ still holds all that is needed; after 3,
  * `.current.next` says that 4 and 5 are still to be done. Keeper only.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,17 +86,31 @@ static cfo_result_t switch_current(apr_pool_t *p, const char *dir)
     return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
 }
 
+/* A marker that is older than `current` counts no more: one that was not
+ * heeded yet has to be younger than the link that is about to become it. */
+static cfo_result_t keep_marker(apr_pool_t *p, const char *dir)
+{
+    const char *marker = cfo_store_path(p, dir, CFO_FILE_RENEW);
+
+    if (cfo_store_is_forced(p, dir) &&
+        utimensat(AT_FDCWD, marker, NULL, AT_SYMLINK_NOFOLLOW) != 0 &&
+        errno != ENOENT) {
+        return cfo_disk_fault(p, "touch", marker, errno);
+    }
+    return cfo_result_ok();
+}
+
 /* What can't be removed does not keep a good pair from being the live one. An
  * attempt.json that stays is older than `current` and counts no more; but a
  * marker that stays would order another at once, so that is told. */
 static cfo_result_t finish(apr_pool_t *p, const char *dir, int drop_marker)
 {
-    cfo_result_t marker = cfo_result_ok(), result;
+    cfo_result_t marker, result;
 
     cfo_disk_remove(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT));
-    if (drop_marker) {
-        marker = cfo_disk_remove(p, cfo_store_path(p, dir, CFO_FILE_RENEW));
-    }
+    marker = drop_marker
+                 ? cfo_disk_remove(p, cfo_store_path(p, dir, CFO_FILE_RENEW))
+                 : keep_marker(p, dir);
     result = switch_current(p, dir);
     return result.kind == CFO_OK ? marker : result;
 }
@@ -124,20 +140,42 @@ static int waiting(apr_pool_t *p, const char *dir)
     return cfo_store_number(target);
 }
 
+static const cfo_meta_t *meta_in(apr_pool_t *p, const char *named)
+{
+    cfo_pem_t text;
+
+    cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_META), &text);
+    return cfo_store_meta_parse(p, &text);
+}
+
+/* 1 when the marker was there before this generation, which was issued: then
+ * it asked for it. Nothing is written into a generation once it is whole. */
+static int is_answer(apr_pool_t *p, const char *dir, const char *named)
+{
+    const cfo_meta_t *meta = meta_in(p, named);
+    struct stat marker, made;
+
+    return (!meta || !meta->adopted) &&
+           lstat(cfo_store_path(p, dir, CFO_FILE_RENEW), &marker) == 0 &&
+           stat(named, &made) == 0 &&
+           !cfo_store_is_older(&made.st_mtim, &marker.st_ctim);
+}
+
 cfo_result_t cfo_store_settle(apr_pool_t *p, const char *dir, int *changed)
 {
     int generation = waiting(p, dir);
+    const char *named = cfo_store_numbered(p, dir, generation);
 
     *changed = 0;
     if (!generation) {
         return cfo_result_ok();
     }
-    if (!holds_pair(p, cfo_store_numbered(p, dir, generation), NULL)) {
+    if (!holds_pair(p, named, NULL)) {
         /* cut short before the rename: pending/ has it all */
         return cfo_disk_remove(p, cfo_store_path(p, dir, LINK_NEXT));
     }
     *changed = 1;
-    return finish(p, dir, 1);
+    return finish(p, dir, is_answer(p, dir, named));
 }
 
 /* ---- steps 2 and 3 ---- */
@@ -326,6 +364,9 @@ cfo_result_t cfo_store_set_current(apr_pool_t *p, const char *dir,
         return cfo_disk_fault(p, "make current", named, ENOENT);
     }
     result = point_next(p, dir, generation);
+    if (result.kind == CFO_OK) {
+        result = keep_marker(p, dir);
+    }
     return result.kind == CFO_OK ? switch_current(p, dir) : result;
 }
 
@@ -341,11 +382,8 @@ static apr_time_t changed_at(const char *path)
 /* When a generation came; 0 when nobody knows. */
 static apr_time_t came_at(apr_pool_t *p, const char *named)
 {
-    const cfo_meta_t *meta;
-    cfo_pem_t text;
+    const cfo_meta_t *meta = meta_in(p, named);
 
-    cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_META), &text);
-    meta = cfo_store_meta_parse(p, &text);
     return meta && meta->installed ? meta->installed : changed_at(named);
 }
 
@@ -369,11 +407,9 @@ cfo_result_t cfo_store_remove_generation(apr_pool_t *p, const char *dir,
 static int is_to_be_revoked(apr_pool_t *p, const char *named, apr_time_t now)
 {
     const cfo_cert_facts_t *facts = NULL;
-    const cfo_meta_t *meta;
+    const cfo_meta_t *meta = meta_in(p, named);
     cfo_pem_t text;
 
-    cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_META), &text);
-    meta = cfo_store_meta_parse(p, &text);
     if (!meta || meta->adopted) {
         return 0;
     }
