@@ -4,6 +4,7 @@
  *
  *   round.c   the story of a round, and its one loop
  *   task.c    one certificate under way: which step follows which
+ *   told.c    how often the same fault is logged
  *   disk.c    the steps that wait for the disk or a key; on worker threads
  *   find.c    a create whose answer was lost: is the certificate there?
  *   desk.c    one account: its issuer, its pauses, and the API's clock
@@ -49,7 +50,7 @@ typedef struct cfo_keeper_t {
     long began; /* cfo_child_clock */
     long moved; /* when something last did */
     int targets_told;
-    struct apr_hash_t *told; /* task.c: how often a failure was logged */
+    struct apr_hash_t *told; /* told.c: how often a fault was logged */
     int clock_known;         /* an answer said what time it is there */
     int clock_off;           /* and it isn't what our clock says; atomic,
                               * since workers read it */
@@ -97,6 +98,7 @@ typedef struct cfo_note_t {
     cfo_level_t level;
     const char *text;
     int target; /* a target's fault: told once a round */
+    const char *key; /* cfo_told_key of a fault that others may share */
 } cfo_note_t;
 
 /** One certificate under way. */
@@ -139,6 +141,19 @@ typedef struct cfo_task_t {
 /** @return 1 when the round came to its end, 0 when it was ended */
 int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
                   volatile int *stop);
+
+/* told.c */
+
+/** What faults have in common that are one to whoever reads the log. */
+const char *cfo_told_key(apr_pool_t *p, const cfo_result_t *result);
+
+/** The level to log it at: this one the first few times in a round.
+ * @param sentence what is said of the rest */
+cfo_level_t cfo_told_level(cfo_keeper_t *keeper, cfo_level_t level,
+                           const char *key, const char *sentence);
+
+/** At the end: how many were not logged. */
+void cfo_told_rest(cfo_keeper_t *keeper);
 
 /* task.c */
 

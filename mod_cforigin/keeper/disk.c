@@ -31,6 +31,17 @@ static void note(cfo_task_t *task, cfo_level_t level, int target,
     one->level = level;
     one->text = text;
     one->target = target;
+    one->key = NULL;
+}
+
+/* What a sick disk may make of every certificate. */
+static void note_fault(cfo_task_t *task, const cfo_result_t *fault)
+{
+    note(task, CFO_LEVEL_WARNING, 0,
+         apr_psprintf(task->p, "%s: %s", task->label,
+                      cfo_result_sentence(task->p, fault)));
+    APR_ARRAY_IDX(task->notes, task->notes->nelts - 1, cfo_note_t).key =
+        cfo_told_key(task->p, fault);
 }
 
 static cfo_pem_t pem_of(const char *text)
@@ -355,9 +366,7 @@ static int finish_install(cfo_task_t *task)
     cfo_result_t result = cfo_store_settle(task->p, task->dir, &changed);
 
     if (result.kind != CFO_OK)
-        note(task, CFO_LEVEL_WARNING, 0,
-             apr_psprintf(task->p, "%s: %s", task->label,
-                          cfo_result_sentence(task->p, &result)));
+        note_fault(task, &result);
     return changed;
 }
 
@@ -395,6 +404,7 @@ void cfo_disk_look(void *baton)
                                         wanted->request_type, NULL);
     cfo_stored_t stored = entry->stored;
     cfo_decision_t decision;
+    cfo_result_t fault;
     pair_t pair;
 
     stored.forced = cfo_store_is_forced(task->p, task->dir);
@@ -407,9 +417,10 @@ void cfo_disk_look(void *baton)
     task->generation = entry->generation;
     if (stored.facts)
         task->old_serial = stored.facts->serial;
-    if (entry->fault)
-        note(task, CFO_LEVEL_WARNING, 0,
-             apr_psprintf(task->p, "%s: %s", task->label, entry->fault));
+    if (entry->fault) {
+        fault = cfo_result_make(task->p, CFO_LOCAL, "%s", entry->fault);
+        note_fault(task, &fault);
+    }
     if (decision.action == CFO_KEEP)
         task->look = keep(task, entry, finished);
     else if (decision.action == CFO_ADOPT) {
@@ -485,7 +496,5 @@ void cfo_disk_settle(void *baton)
         result = cfo_store_put_attempt(task->p, task->dir, &task->attempt);
     cfo_tell_failed(task);
     if (result.kind != CFO_OK)
-        note(task, CFO_LEVEL_WARNING, 0,
-             apr_psprintf(task->p, "%s: %s", task->label,
-                          cfo_result_sentence(task->p, &result)));
+        note_fault(task, &result);
 }

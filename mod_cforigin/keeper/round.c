@@ -310,6 +310,7 @@ int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
     keeper.open = count_work(round);
     if (keeper.open && !do_items(&keeper))
         return 0;
+    cfo_told_rest(&keeper);
     if (round->items->nelts == 0) /* one line at a time needs no lock */
         cfo_report_open_journal(keeper.report, round->store);
     if (wants_test(&keeper))

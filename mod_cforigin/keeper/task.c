@@ -15,9 +15,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* So often the same failure is logged as an error in a round. */
-#define TOLD_MAX 5
-
 static void fail(cfo_task_t *task, const cfo_result_t *result,
                  cfo_pending_end_t pending_end);
 static void ask(cfo_task_t *task);
@@ -60,22 +57,22 @@ static void tell_notes(cfo_task_t *task)
 
         if (note->target && keeper->targets_told++)
             level = CFO_LEVEL_DEBUG;
+        if (note->key)
+            level = cfo_told_level(keeper, level, note->key, note->text);
         cfo_report_log(keeper->report, level, "%s", note->text);
     }
     apr_array_clear(task->notes);
 }
 
-/* A fault of a whole account would else fill the log with one sentence. */
-static cfo_level_t level_of_failure(cfo_keeper_t *keeper, const char *sentence)
+/* How a result that many may share is logged. */
+static cfo_level_t level_of(cfo_keeper_t *keeper, cfo_level_t level,
+                            const cfo_result_t *result, apr_pool_t *p)
 {
-    int *times = apr_hash_get(keeper->told, sentence, APR_HASH_KEY_STRING);
+    cfo_result_t plain = *result;
 
-    if (!times) {
-        times = apr_pcalloc(keeper->pool, sizeof(*times));
-        apr_hash_set(keeper->told, apr_pstrdup(keeper->pool, sentence),
-                     APR_HASH_KEY_STRING, times);
-    }
-    return ++*times > TOLD_MAX ? CFO_LEVEL_DEBUG : CFO_LEVEL_ERROR;
+    plain.ray = NULL; /* no two have the same */
+    return cfo_told_level(keeper, level, cfo_told_key(p, result),
+                          cfo_result_sentence(p, &plain));
 }
 
 /* What doesn't pass by itself, and doesn't name its remedy in its own words
@@ -88,7 +85,7 @@ static void log_failure(cfo_keeper_t *keeper, const char *label,
     int passes = error->kind == CFO_TRANSIENT || error->kind == CFO_LOCAL ||
                  error->kind == CFO_RATE_LIMITED;
 
-    cfo_report_log(keeper->report, level_of_failure(keeper, sentence),
+    cfo_report_log(keeper->report, level_of(keeper, CFO_LEVEL_ERROR, error, p),
                    "%s: %s; next try %s%s%s", label, sentence,
                    cfo_time_word(p, attempt->next_try), passes ? "" : ". ",
                    passes ? "" : cfo_result_advice(error));
@@ -274,7 +271,8 @@ static void lost(cfo_task_t *task, const cfo_result_t *result)
         fail(task, result, CFO_PENDING_LEAVE);
         return;
     }
-    cfo_report_log(task->keeper->report, CFO_LEVEL_WARNING,
+    cfo_report_log(task->keeper->report,
+                   level_of(task->keeper, CFO_LEVEL_WARNING, result, task->p),
                    "%s: the answer was lost (%s); looking for the certificate",
                    task->label, cfo_result_sentence(task->p, result));
     cfo_find(task);
@@ -347,10 +345,12 @@ void cfo_task_found(cfo_task_t *task, cfo_find_t found,
     }
     if (found == CFO_FIND_CANT) {
         task->unsure = 1;
-        cfo_report_log(task->keeper->report, CFO_LEVEL_WARNING,
-                       "%s: can't look whether it was issued (%s); asking "
-                       "again with the same CSR",
-                       task->label, cfo_result_sentence(task->p, result));
+        cfo_report_log(
+            task->keeper->report,
+            level_of(task->keeper, CFO_LEVEL_WARNING, result, task->p),
+            "%s: can't look whether it was issued (%s); asking "
+            "again with the same CSR",
+            task->label, cfo_result_sentence(task->p, result));
     }
     if (task->creates >= CFO_CREATES_MAX)
         fail(task, &task->result, CFO_PENDING_LEAVE);

@@ -112,3 +112,41 @@ def test_a_csr_that_the_api_cannot_read_is_not_sent_again(keeper, api, code):
     assert keeper.run([item(NAME)]).names("installed") == [NAME]
     first, second = [call["body"]["csr"] for call in api.creates()]
     assert first != second
+
+
+# -- one fault for all --------------------------------------------------------
+
+MANY = [f"n{n}.example.com" for n in range(12)]
+
+
+def test_a_fault_of_the_api_is_logged_a_few_times(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"preset": "1010"}})
+    done = keeper.run([item(name) for name in MANY])
+    assert len({e["attempt"]["last_error"]["ray"]
+                for e in done.of("failed")}) == 12
+    *lines, rest = done.logs("error")
+    assert len(lines) == 5 and all("[ray " in line for line in lines)
+    assert rest.startswith("7 more like this: 1010 (HTTP 400): Failed")
+    assert "[ray" not in rest
+    assert len([line for line in done.logs("debug") if "1010" in line]) == 7
+
+
+def test_a_fault_of_the_disk_is_logged_a_few_times(keeper, api):
+    for name in MANY:
+        at = keeper.dir(name).parent
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.symlink_to("/proc")
+    done = keeper.run([item(name) for name in MANY])
+    assert len(done.of("failed")) == 12 and not api.calls()
+    for lines in (done.logs("error"), done.logs("warning")):
+        assert len(lines) == 6, lines
+        assert "7 more like this" in lines[5]
+
+
+def test_another_fault_is_logged_beside_it(keeper, api):
+    api.faults({"match": {"op": "create", "hostname": "n11."},
+                "do": {"preset": "1012"}},
+               {"match": {"op": "create"}, "do": {"preset": "1010"}})
+    done = keeper.run([item(name) for name in MANY])
+    assert any(line.startswith("n11.example.com (origin-ecc): 1012")
+               for line in done.logs("error"))
