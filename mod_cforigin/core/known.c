@@ -78,7 +78,8 @@ static const char *word(cfo_known_t *known, const char *text)
 }
 
 static const cfo_entry_t *remember(cfo_known_t *known,
-                                   const cfo_entry_t *entry)
+                                   const cfo_entry_t *entry,
+                                   unsigned generation)
 {
     kept_t *kept = apr_pcalloc(known->pool, sizeof(*kept));
     cfo_cert_facts_t *facts = copy_own(known->pool, entry->stored.facts);
@@ -90,7 +91,7 @@ static const cfo_entry_t *remember(cfo_known_t *known,
     kept->entry.cert_path = apr_pstrdup(known->pool, entry->cert_path);
     kept->entry.key_path = apr_pstrdup(known->pool, entry->key_path);
     kept->entry.meta = NULL;
-    kept->generation = known->generation;
+    kept->generation = generation;
     apr_hash_set(known->pairs, kept->entry.cert_path, APR_HASH_KEY_STRING,
                  kept);
     return &kept->entry;
@@ -116,15 +117,18 @@ void cfo_known_begin(cfo_known_t *known)
     apr_pool_t *before = known->pool;
     apr_hash_t *pairs = known->pairs;
     apr_hash_index_t *at;
-    void *kept;
+    void *found;
 
     known->generation++;
     if (known->gone < apr_hash_count(pairs) + FEW)
         return;
     make_tables(known);
     for (at = apr_hash_first(NULL, pairs); at; at = apr_hash_next(at)) {
-        apr_hash_this(at, NULL, NULL, &kept);
-        remember(known, kept);
+        const kept_t *kept;
+
+        apr_hash_this(at, NULL, NULL, &found);
+        kept = found;
+        remember(known, &kept->entry, kept->generation);
     }
     apr_pool_destroy(before);
 }
@@ -151,7 +155,7 @@ const cfo_entry_t *cfo_known_keep(cfo_known_t *known, const cfo_entry_t *entry)
         kept = NULL;
     }
     if (kept == NULL)
-        return remember(known, entry);
+        return remember(known, entry, known->generation);
     kept->entry.stamp = entry->stamp; /* perhaps touched since */
     kept->entry.installed = entry->installed;
     kept->entry.stored.adopted = entry->stored.adopted;

@@ -190,6 +190,27 @@ static void memory_of_what_went_is_given_back(void **state)
     assert_in_range(most, 10, 100);
 }
 
+/* The move to fresh memory is no look at anything. */
+static void what_was_moved_was_not_seen(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    do {
+        keep("a", "hash");
+        keep("b", "hash");
+        keep("c", apr_psprintf(pool, "hash %u", known.generation));
+        cfo_known_end(&known);
+        before = known.gone;
+        cfo_known_begin(&known);
+    } while (known.gone >= before && known.generation < 1000);
+    assert_in_range(known.generation, 10, 999);
+    assert_int_equal(apr_hash_count(known.pairs), 3);
+    keep("a", "hash");
+    cfo_known_end(&known);
+    assert_int_equal(apr_hash_count(known.pairs), 1);
+}
+
 int main(void)
 {
 #define KNOWN_TEST(name)                                                      \
@@ -202,6 +223,7 @@ int main(void)
         KNOWN_TEST(a_copy_stands_alone),
         KNOWN_TEST(what_a_generation_did_not_see_is_forgotten),
         KNOWN_TEST(memory_of_what_went_is_given_back),
+        KNOWN_TEST(what_was_moved_was_not_seen),
     };
 
     apr_initialize();
