@@ -481,10 +481,12 @@ void cfo_disk_install(void *baton)
 
 /* --- settle --- */
 
+/* Both are written, whatever became of the first: without the attempt there
+ * would be no back-off. */
 void cfo_disk_settle(void *baton)
 {
     cfo_task_t *task = baton;
-    cfo_result_t result = cfo_result_ok();
+    cfo_result_t result = cfo_result_ok(), attempt;
 
     if (task->pending_end == CFO_PENDING_DROP)
         result = cfo_store_drop_pending(task->p, task->dir);
@@ -492,8 +494,9 @@ void cfo_disk_settle(void *baton)
         task->intent.asked = 0;
         result = cfo_store_put_intent(task->p, task->dir, &task->intent);
     }
+    attempt = cfo_store_put_attempt(task->p, task->dir, &task->attempt);
     if (result.kind == CFO_OK)
-        result = cfo_store_put_attempt(task->p, task->dir, &task->attempt);
+        result = attempt;
     cfo_tell_failed(task);
     if (result.kind != CFO_OK)
         note_fault(task, &result);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keeper, when what it works with fails it: an issuer, a list, a file."""
 
+import shutil
+
 import pytest
 
 from keeper_client import api, api_process, fake_issuer, item, keeper
@@ -150,3 +152,17 @@ def test_another_fault_is_logged_beside_it(keeper, api):
     done = keeper.run([item(name) for name in MANY])
     assert any(line.startswith("n11.example.com (origin-ecc): 1012")
                for line in done.logs("error"))
+
+
+# -- a failure that can't be written down whole -------------------------------
+
+def test_a_lost_pending_does_not_cost_the_back_off(keeper, api):
+    api.faults({"match": {"op": "create"},
+                "do": {"delay": 1, "preset": "1010"}})
+    round_ = keeper.start([item(NAME, failures=2)])
+    api.wait(lambda counts: counts["create"] == 1)
+    shutil.rmtree(pending(keeper))
+    done = round_.wait()
+    assert keeper.attempt(NAME)["failures"] == 3
+    assert any("intent.json" in line or "pending" in line
+               for line in done.logs("warning"))
