@@ -22,13 +22,14 @@ cfo_result_t cfo_store_prepare(apr_pool_t *p, const char *store);
 typedef struct cfo_store_lock_t cfo_store_lock_t;
 
 /**
- * fcntl-lock <store>/lock, trying until the deadline passed.
+ * fcntl-lock <store>/lock, trying for as long as this.
+ * @param patience 0: once
  * @param stop polled between tries; non-zero gives up (may be NULL)
  * @return APR_SUCCESS, APR_TIMEUP, or the system's error
  */
 apr_status_t cfo_store_lock(apr_pool_t *p, const char *store,
-                            apr_time_t deadline, volatile int *stop,
-                            cfo_store_lock_t **lock);
+                            apr_interval_time_t patience,
+                            const volatile int *stop, cfo_store_lock_t **lock);
 void cfo_store_unlock(cfo_store_lock_t *lock);
 
 /** Key, CSR and intent, fsynced, before anything is asked. Replaces a pending

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -73,16 +74,26 @@ static apr_status_t lock_close(void *data)
     return APR_SUCCESS;
 }
 
-apr_status_t cfo_store_lock(apr_pool_t *p, const char *store,
-                            apr_time_t deadline, volatile int *stop,
-                            cfo_store_lock_t **lock)
+/* A clock that is set meanwhile makes the wait neither longer nor shorter. */
+static apr_interval_time_t clock_of_waiting(void)
 {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
+}
+
+apr_status_t cfo_store_lock(apr_pool_t *p, const char *store,
+                            apr_interval_time_t patience,
+                            const volatile int *stop, cfo_store_lock_t **lock)
+{
+    const apr_interval_time_t deadline = clock_of_waiting() + patience;
     const char *path = cfo_store_path(p, store, "lock");
     int fd, err;
 
     *lock = NULL;
     while ((err = open_and_try(path, &fd)) == EAGAIN) {
-        if (apr_time_now() >= deadline || (stop && *stop)) {
+        if (clock_of_waiting() >= deadline || (stop && *stop)) {
             return APR_TIMEUP;
         }
         apr_sleep(PAUSE);

@@ -35,8 +35,8 @@ static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
 
     if (result.kind != CFO_OK)
         return result;
-    rv = cfo_store_lock(keeper->pool, round->store,
-                        apr_time_now() + round->lock_wait, keeper->stop, lock);
+    rv = cfo_store_lock(keeper->pool, round->store, round->lock_wait,
+                        keeper->stop, lock);
     if (rv == APR_SUCCESS)
         return cfo_result_ok();
     keeper->busy = APR_STATUS_IS_TIMEUP(rv);
