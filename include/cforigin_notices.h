@@ -58,6 +58,12 @@ int cfo_notices_next(const cfo_notices_t *notices);
 void cfo_notices_told(cfo_notices_t *notices, cfo_notice_t notice, int ok,
                       apr_time_t now, const char *seed);
 
+/** To be written over what another server has noted meanwhile: that stays.
+ * @param before what `mine` began with
+ * @param there what is written now */
+void cfo_notices_merge(cfo_notices_t *mine, const cfo_notices_t *before,
+                       const cfo_notices_t *there);
+
 /** When something is to be told again, 0: nothing waits. */
 apr_time_t cfo_notices_due(const cfo_notices_t *notices);
 

@@ -99,6 +99,18 @@ void cfo_notices_told(cfo_notices_t *notices, cfo_notice_t notice, int ok,
         cfo_schedule_next_try(&failed, notices->tries, now, seed);
 }
 
+void cfo_notices_merge(cfo_notices_t *mine, const cfo_notices_t *before,
+                       const cfo_notices_t *there)
+{
+    mine->waiting |= there->waiting & ~before->waiting;
+    if (mine->unwell == before->unwell)
+        mine->unwell = there->unwell;
+    if (mine->told_expiring < there->told_expiring)
+        mine->told_expiring = there->told_expiring;
+    if (mine->told_errored < there->told_errored)
+        mine->told_errored = there->told_errored;
+}
+
 apr_time_t cfo_notices_due(const cfo_notices_t *notices)
 {
     if (!notices->waiting)

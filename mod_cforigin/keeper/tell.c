@@ -14,12 +14,16 @@
 /* After one that had to be killed the others wait this long. */
 #define AFTER_TIMEOUT apr_time_from_sec(60)
 
+/* What the store's lock is worth waiting for: another server may have it for
+ * a whole round. */
+#define LOCK_WAIT apr_time_from_sec(1)
+
 /* One certificate and what is to be told of it. */
 typedef struct telling_t {
     const cfo_item_t *item;
-    cfo_notices_t notices;
-    const char *error;  /* the last failure's sentence, or NULL */
-    int kept_by_parent; /* the store can't be written */
+    cfo_notices_t notices, before; /* as it was queued */
+    const char *error;             /* the last failure's sentence, or NULL */
+    int kept_by_parent;            /* the store can't be written */
 } telling_t;
 
 /* --- noting, on a worker or where the store isn't ours --- */
@@ -112,7 +116,7 @@ static telling_t *queue(cfo_keeper_t *keeper, const cfo_item_t *item,
     telling_t *telling = apr_pcalloc(keeper->pool, sizeof(*telling));
 
     telling->item = item;
-    telling->notices = *notices;
+    telling->notices = telling->before = *notices;
     APR_ARRAY_PUSH(keeper->tellings, telling_t *) = telling;
     return telling;
 }
@@ -172,6 +176,7 @@ typedef struct speaker_t {
     const char *refused; /* why the command isn't run at all */
     int halted;          /* it had to be killed */
     int told_fault;      /* a failure was logged */
+    int locked_out;      /* another server has the store */
     const char *label;
 } speaker_t;
 
@@ -267,9 +272,32 @@ static int tell_one(speaker_t *speaker, telling_t *telling, apr_pool_t *p)
     return !fault;
 }
 
-static void settle(const speaker_t *speaker, telling_t *telling, apr_pool_t *p)
+/* While the command ran another server may have noted something: that stays.
+ * Where it is at work even now it is written all the same, or what was told
+ * would be told again; the two would have to meet within a millisecond. */
+static int keep(speaker_t *speaker, const telling_t *telling, apr_pool_t *p)
 {
-    const cfo_round_t *round = speaker->keeper->round;
+    const char *store = speaker->keeper->round->store;
+    const cfo_wanted_t *wanted = &telling->item->wanted;
+    const char *dir =
+        cfo_store_dir(p, store, wanted->folder, wanted->request_type);
+    cfo_notices_t merged = telling->notices, there;
+    cfo_store_lock_t *lock = NULL;
+    cfo_result_t result;
+
+    if (!speaker->locked_out)
+        speaker->locked_out =
+            cfo_store_lock(p, store, LOCK_WAIT, speaker->keeper->stop,
+                           &lock) != APR_SUCCESS;
+    there = cfo_store_notices(p, dir);
+    cfo_notices_merge(&merged, &telling->before, &there);
+    result = cfo_store_put_notices(p, dir, &merged);
+    cfo_store_unlock(lock);
+    return result.kind == CFO_OK;
+}
+
+static void settle(speaker_t *speaker, telling_t *telling, apr_pool_t *p)
+{
     const cfo_wanted_t *wanted = &telling->item->wanted;
     cfo_event_t event = {.kind = CFO_EVENT_NOTICES};
 
@@ -279,13 +307,7 @@ static void settle(const speaker_t *speaker, telling_t *telling, apr_pool_t *p)
     event.name = wanted->name;
     event.request_type = wanted->request_type;
     event.notices = telling->notices;
-    event.ok =
-        !telling->kept_by_parent &&
-        cfo_store_put_notices(p,
-                              cfo_store_dir(p, round->store, wanted->folder,
-                                            wanted->request_type),
-                              &telling->notices)
-                .kind == CFO_OK;
+    event.ok = !telling->kept_by_parent && keep(speaker, telling, p);
     cfo_report_event(speaker->keeper->report, &event);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CFOriginNotifyCommand as the keeper runs it."""
 
+import fcntl
 import json
 import os
 import stat
@@ -154,6 +155,33 @@ def test_a_store_that_is_not_ours_is_told_by_the_parents_memory(
     done = keeper.run([item(NAME, notices=event["notices"])],
                       notify_argv=command.words)
     assert command.events() == ["errored"]
+
+
+def test_what_another_server_noted_meanwhile_stays(keeper, command):
+    keeper.run([item(NAME)])
+    there = keeper.dir(NAME) / "notify.json"
+    command.path.write_text(f"""#!/bin/sh
+echo '{{"waiting":["renewed"],"unwell":false,"tries":0}}' > {there}
+""")
+    soon = notice(NAME, expiring=1, serial="77", not_after=1)
+    done = keeper.run([soon], notify_argv=command.words)
+    event, = done.of("notices")
+    assert event["ok"] == 1 and event["notices"]["waiting"] == []
+    assert notices(keeper)["waiting"] == ["renewed"]
+    assert notices(keeper)["told_expiring"]
+
+
+def test_another_server_at_work_holds_up_nothing(keeper, command):
+    names = [NAME, "b.example.com", "c.example.com"]
+    keeper.run([item(name) for name in names])
+    with open(keeper.store / "lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        done = keeper.run([notice(name, expiring=1, serial="77", not_after=1)
+                           for name in names], notify_argv=command.words)
+    assert command.events() == ["expiring"] * 3
+    assert 1 <= done.seconds < 2.5 * keeper_client.PATIENCE
+    for name in names:
+        assert notices(keeper, name)["told_expiring"]
 
 
 def test_expiring_once_a_day(keeper, command):

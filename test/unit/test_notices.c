@@ -193,13 +193,50 @@ static void rubbish_is_nothing(void **state)
     assert_int_equal(cfo_json_read_notices(NULL).waiting, 0);
 }
 
+static void what_another_noted_stays(void **state)
+{
+    static const struct {
+        const char *what;
+        cfo_notices_t before, mine, there, merged;
+    } meetings[] = {
+        {"nothing happened there",
+         {.waiting = 3, .unwell = 1},
+         {.waiting = 1, .tries = 1, .next_try = 9},
+         {.waiting = 3, .unwell = 1},
+         {.waiting = 1, .tries = 1, .next_try = 9}},
+        {"more waits there",
+         {.waiting = 1},
+         {0},
+         {.waiting = 5},
+         {.waiting = 4}},
+        {"it was told there",
+         {0},
+         {.told_errored = 5},
+         {.told_errored = 4, .told_expiring = 7, .unwell = 1},
+         {.told_errored = 5, .told_expiring = 7, .unwell = 1}},
+        {"it is well there", {.unwell = 1}, {.unwell = 1}, {0}, {0}},
+        {"it is unwell here", {0}, {.unwell = 1}, {0}, {.unwell = 1}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(meetings) / sizeof(meetings[0]); i++) {
+        cfo_notices_t mine = meetings[i].mine;
+
+        cfo_notices_merge(&mine, &meetings[i].before, &meetings[i].there);
+        if (memcmp(&mine, &meetings[i].merged, sizeof(mine)) != 0)
+            fail_msg("%s", meetings[i].what);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stories), cmocka_unit_test(tries_get_rarer),
+        cmocka_unit_test(stories),
+        cmocka_unit_test(tries_get_rarer),
         cmocka_unit_test(a_clock_set_back_silences_nothing),
         cmocka_unit_test(reads_what_it_wrote),
-        cmocka_unit_test(rubbish_is_nothing)};
+        cmocka_unit_test(rubbish_is_nothing),
+        cmocka_unit_test(what_another_noted_stays)};
     int failed;
 
     apr_initialize();
