@@ -108,6 +108,18 @@ cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,
 apr_array_header_t *cfo_store_generations(apr_pool_t *p, const char *dir);
 
 /**
+ * Generations to be revoked (const cfo_entry_t *), the newest first: issued by
+ * this account, still valid, and replaced a day ago or more; but for those
+ * whose revocation was refused less than a day ago.
+ * @param live the live generation, a good pair
+ * @param account its id; NULL: none
+ */
+apr_array_header_t *
+cfo_store_superseded(apr_pool_t *p, const char *store, const char *folder,
+                     cfo_request_type_t type, const cfo_entry_t *live,
+                     const char *account, apr_time_t now);
+
+/**
  * Index of the whole store by target: certificate path -> folder, of the live
  * generations' meta.json. Walks the store: only for the rare case that a
  * wanted certificate with targets has no folder of its own.

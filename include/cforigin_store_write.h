@@ -91,6 +91,11 @@ int cfo_store_prune(apr_pool_t *p, const char *dir, apr_time_t now,
 cfo_result_t cfo_store_remove_generation(apr_pool_t *p, const char *dir,
                                          int generation);
 
+/** Remember that the API refused to revoke this one: cfo_store_superseded
+ * leaves it out for a day. */
+cfo_result_t cfo_store_put_refusal(apr_pool_t *p, const char *dir,
+                                   int generation);
+
 cfo_result_t cfo_store_put_attempt(apr_pool_t *p, const char *dir,
                                    const cfo_attempt_t *attempt);
 cfo_result_t cfo_store_put_notices(apr_pool_t *p, const char *dir,

@@ -236,25 +236,18 @@ void cfo_confirm_learn(cfo_generation_t *gen, const cfo_standing_t *st,
 /* --- superseded certificates --- */
 
 static int has_superseded(const cfo_generation_t *gen,
-                          const cfo_standing_t *st, apr_pool_t *ptemp)
+                          const cfo_standing_t *st, apr_time_t now,
+                          apr_pool_t *ptemp)
 {
-    const char *dir = cfo_store_dir(ptemp, gen->global->store, st->folder,
-                                    st->wanted->request_type);
-    apr_array_header_t *all = cfo_store_generations(ptemp, dir);
-    int i;
+    int account = st->wanted->account;
 
-    for (i = 0; i < all->nelts; i++) {
-        int number = APR_ARRAY_IDX(all, i, int);
-        const cfo_entry_t *entry;
-
-        if (number >= st->entry->generation)
-            break;
-        entry = cfo_store_generation(ptemp, gen->global->store, st->folder,
-                                     st->wanted->request_type, number);
-        if (entry && entry->meta && !entry->meta->adopted)
-            return 1;
-    }
-    return 0;
+    return account >= 0 &&
+           cfo_store_superseded(
+               ptemp, gen->global->store, st->folder, st->wanted->request_type,
+               st->entry,
+               APR_ARRAY_IDX(gen->plan->accounts, account, cfo_account_t).id,
+               now)
+                   ->nelts > 0;
 }
 
 static int may_revoke(const cfo_generation_t *gen, const cfo_standing_t *st,
@@ -265,7 +258,7 @@ static int may_revoke(const cfo_generation_t *gen, const cfo_standing_t *st,
     return st->served && entry->generation > 1 && !entry->fell_back &&
            entry->stored.state == CFO_STORED_PAIR && entry->installed &&
            entry->installed <= now - DAY && !cfo_standing_wants_reload(st) &&
-           has_superseded(gen, st, ptemp);
+           has_superseded(gen, st, now, ptemp);
 }
 
 void cfo_confirm_add_revokes(cfo_generation_t *gen, apr_array_header_t *served,

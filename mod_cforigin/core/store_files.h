@@ -34,6 +34,10 @@ apr_array_header_t *cfo_store_list(apr_pool_t *p, const char *dir,
 apr_array_header_t *cfo_store_names(apr_pool_t *p, const char *dir,
                                     apr_status_t *rv);
 
+/** The name of what says, by its time, that a revocation was refused; it
+ * lies beside the generation, and goes as leftovers do. */
+const char *cfo_store_refusal(apr_pool_t *p, int generation);
+
 /** 1 when a is before b. */
 int cfo_store_is_older(const struct timespec *a, const struct timespec *b);
 

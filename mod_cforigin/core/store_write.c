@@ -198,6 +198,15 @@ cfo_result_t cfo_store_put_notices(apr_pool_t *p, const char *dir,
     return result;
 }
 
+cfo_result_t cfo_store_put_refusal(apr_pool_t *p, const char *dir,
+                                   int generation)
+{
+    const cfo_pem_t nothing = {"", 0};
+
+    return cfo_disk_replace(p, dir, cfo_store_refusal(p, generation),
+                            MODE_SECRET, &nothing);
+}
+
 cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
                                    const char *id,
                                    const cfo_account_state_t *state)

@@ -12,8 +12,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#define DAY apr_time_from_sec(24 * 60 * 60)
-
 typedef struct revoking_t {
     cfo_keeper_t *keeper;
     cfo_desk_t *desk;
@@ -45,6 +43,33 @@ static void journal(const revoking_t *revoking, const char *event,
     cfo_report_journal(revoking->keeper->report, &line);
 }
 
+/* What is refused for good says nothing of the others, and is asked for again
+ * in a day; else the next round tries all of them. */
+static void refused(revoking_t *revoking, const cfo_entry_t *entry,
+                    const cfo_result_t *why)
+{
+    cfo_keeper_t *keeper = revoking->keeper;
+    apr_pool_t *p = keeper->pool;
+    const char *text =
+        apr_psprintf(p,
+                     "%s: certificate %s was replaced, but can't be revoked: "
+                     "%s",
+                     revoking->label, entry->stored.facts->serial,
+                     cfo_result_sentence(p, why));
+
+    journal(revoking, "revoke-failed", entry, why);
+    cfo_report_log(
+        keeper->report,
+        cfo_told_level(keeper, CFO_LEVEL_WARNING, cfo_told_key(p, why), text),
+        "%s", text);
+    if (why->kind != CFO_PERMANENT) {
+        finish(revoking);
+        return;
+    }
+    cfo_store_put_refusal(p, revoking->dir, entry->generation);
+    revoke_next(revoking);
+}
+
 static void revoked(void *baton, const cfo_answer_t *answer)
 {
     revoking_t *revoking = baton;
@@ -54,14 +79,9 @@ static void revoked(void *baton, const cfo_answer_t *answer)
     const char *serial = entry->stored.facts->serial;
 
     cfo_desk_learn(revoking->desk, CFO_OP_REVOKE, answer);
+    revoking->next++;
     if (answer->result.kind != CFO_OK) {
-        journal(revoking, "revoke-failed", entry, &answer->result);
-        cfo_report_log(keeper->report, CFO_LEVEL_WARNING,
-                       "%s: certificate %s was replaced, but can't be "
-                       "revoked: %s",
-                       revoking->label, serial,
-                       cfo_result_sentence(keeper->pool, &answer->result));
-        finish(revoking);
+        refused(revoking, entry, &answer->result);
         return;
     }
     journal(revoking, "revoked", entry, &answer->result);
@@ -70,7 +90,6 @@ static void revoked(void *baton, const cfo_answer_t *answer)
                    revoking->label, serial);
     cfo_store_remove_generation(keeper->pool, revoking->dir,
                                 entry->generation);
-    revoking->next++;
     revoke_next(revoking);
 }
 
@@ -111,46 +130,6 @@ static void seen(void *baton, const cfo_answer_t *answer)
     finish(revoking);
 }
 
-/* --- what may be revoked --- */
-
-static int is_ours(const revoking_t *revoking, const cfo_entry_t *entry,
-                   apr_time_t replaced, apr_time_t now)
-{
-    const cfo_meta_t *meta = entry->meta;
-    const cfo_cert_facts_t *facts = entry->stored.facts;
-
-    return meta && facts && !meta->adopted && meta->account &&
-           revoking->desk->account &&
-           strcmp(meta->account, revoking->desk->account->id) == 0 &&
-           strcmp(facts->sha256, revoking->live->stored.facts->sha256) != 0 &&
-           strcmp(facts->serial, revoking->live->stored.facts->serial) != 0 &&
-           facts->not_after > now && replaced && replaced <= now - DAY;
-}
-
-/* Each generation below the live one ceased to be it when the next came. */
-static void find_old(revoking_t *revoking)
-{
-    apr_pool_t *p = revoking->keeper->pool;
-    const cfo_served_t *served = revoking->served;
-    apr_array_header_t *all = cfo_store_generations(p, revoking->dir);
-    const cfo_meta_t *next = revoking->live->meta;
-    apr_time_t now = apr_time_now();
-
-    for (int i = all->nelts - 1; i >= 0; i--) {
-        int number = APR_ARRAY_IDX(all, i, int);
-        const cfo_entry_t *entry;
-
-        if (number >= revoking->live->generation)
-            continue;
-        entry =
-            cfo_store_generation(p, revoking->keeper->round->store,
-                                 served->folder, served->request_type, number);
-        if (entry && is_ours(revoking, entry, next ? next->installed : 0, now))
-            APR_ARRAY_PUSH(revoking->old, const cfo_entry_t *) = entry;
-        next = entry ? entry->meta : NULL;
-    }
-}
-
 static revoking_t *make(cfo_keeper_t *keeper, const cfo_served_t *served)
 {
     apr_pool_t *p = keeper->pool;
@@ -168,7 +147,7 @@ static revoking_t *make(cfo_keeper_t *keeper, const cfo_served_t *served)
     revoking->wanted.name = served->name;
     revoking->wanted.folder = served->folder;
     revoking->wanted.request_type = served->request_type;
-    revoking->old = apr_array_make(p, 2, sizeof(const cfo_entry_t *));
+    revoking->old = apr_array_make(p, 1, sizeof(const cfo_entry_t *));
     revoking->live = cfo_store_look(p, keeper->round->store, served->folder,
                                     served->request_type, NULL);
     return revoking;
@@ -185,7 +164,11 @@ void cfo_revoke_begin(cfo_keeper_t *keeper, const cfo_served_t *served)
 
     if (live->stored.state == CFO_STORED_PAIR && !live->fell_back &&
         strcmp(live->stored.facts->sha256, served->sha256) == 0)
-        find_old(revoking);
+        revoking->old = cfo_store_superseded(
+            keeper->pool, keeper->round->store, served->folder,
+            served->request_type, live,
+            revoking->desk->account ? revoking->desk->account->id : NULL,
+            apr_time_now());
     if (revoking->old->nelts == 0 ||
         !cfo_desk_ready(revoking->desk, keeper->pool, &why)) {
         finish(revoking);

@@ -5,6 +5,7 @@ revoke what was replaced, and mistrust a clock that is wrong."""
 import datetime
 import hashlib
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -187,6 +188,28 @@ def test_a_refused_revocation_is_told_and_tried_later(keeper, api, listen):
     assert "can't be revoked" in done.logs("warning")[0]
     assert generations(keeper) == [1, 2]
     assert "revoke-failed" in keeper.journal_words()
+
+
+def test_one_that_is_refused_for_good_holds_up_no_other(keeper, api, listen):
+    keeper.run([item(NAME)])
+    first = keeper.serial(NAME)
+    replace(keeper)
+    second = keeper.serial(NAME)
+    replace(keeper)
+    api.faults({"match": {"op": "revoke", "serial": second},
+                "do": {"error": {"code": 1101, "status": 404,
+                                 "message": "no such certificate"}}})
+    port = listen(here(keeper)).port
+    done = revoke(keeper, port)
+    assert len(done.logs("warning")) == 1
+    assert [entry["serial"] for entry in api.revoked()] == [first]
+    assert generations(keeper) == [2, 3]
+    calls, lines = len(api.calls()), len(keeper.journal())
+    assert not revoke(keeper, port).logs("warning")
+    assert len(api.calls()) == calls and len(keeper.journal()) == lines
+    yesterday = time.time() - DAY - 60
+    os.utime(keeper.dir(NAME) / ".refused-2", (yesterday, yesterday))
+    assert len(revoke(keeper, port).logs("warning")) == 1
 
 
 def another_is_served(keeper, listen):
