@@ -7,7 +7,7 @@
  *   <store>/certs/<folder>/<request_type>/current -> 3
  *                                         3/{cert.pem,key.pem,meta.json}
  *                                         attempt.json, renew, pending/
- *   <store>/accounts/<id>.json  <store>/journal.jsonl  <store>/lock
+ *   <store>/accounts/<id>.json  <store>/journal.jsonl[.1]  <store>/lock
  *
  * Damage of any kind is a state of what it concerns, never an error of the
  * call. Files are read with a cap; whatever is there may be hostile only as

@@ -124,4 +124,9 @@ int cfo_store_target_is(apr_pool_t *p, const cfo_target_t *target,
 cfo_result_t cfo_store_journal(apr_pool_t *p, const char *store,
                                const char *line);
 
+/** A journal of more than so many bytes becomes journal.jsonl.1, over what was
+ * called that before. Call it under the lock. */
+cfo_result_t cfo_store_turn_journal(apr_pool_t *p, const char *store,
+                                    apr_off_t most);
+
 #endif

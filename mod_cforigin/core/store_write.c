@@ -262,3 +262,15 @@ cfo_result_t cfo_store_journal(apr_pool_t *p, const char *store,
     }
     return err ? cfo_disk_fault(p, "write", path, err) : cfo_result_ok();
 }
+
+cfo_result_t cfo_store_turn_journal(apr_pool_t *p, const char *store,
+                                    apr_off_t most)
+{
+    const char *path = cfo_store_path(p, store, "journal.jsonl");
+    struct stat st;
+
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= most) {
+        return cfo_result_ok();
+    }
+    return cfo_disk_rename(p, path, apr_pstrcat(p, path, ".1", NULL));
+}

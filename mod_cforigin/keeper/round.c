@@ -20,6 +20,9 @@
 /* Tasks at a time, whatever they wait for: each has its memory. */
 #define ALIVE_MAX 1000
 
+/* A failed try takes a kilobyte: what is kept of a bad month. */
+#define JOURNAL_MAX (64 * 1024 * 1024)
+
 static const cfo_item_t *item_at(const cfo_round_t *round, int i)
 {
     return APR_ARRAY_IDX(round->items, i, const cfo_item_t *);
@@ -48,6 +51,18 @@ static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
     return cfo_result_make(keeper->pool, CFO_LOCAL,
                            "%s/lock can't be locked: %s", round->store,
                            apr_strerror(rv, word, sizeof(word)));
+}
+
+static void open_journal(cfo_keeper_t *keeper)
+{
+    const char *store = keeper->round->store;
+    cfo_result_t result =
+        cfo_store_turn_journal(keeper->pool, store, JOURNAL_MAX);
+
+    if (result.kind != CFO_OK)
+        cfo_report_log(keeper->report, CFO_LEVEL_WARNING, "%s",
+                       result.message);
+    cfo_report_open_journal(keeper->report, store);
 }
 
 /* Without the store nothing can be kept of it: the parent is told, no more. */
@@ -273,7 +288,7 @@ static int do_items(cfo_keeper_t *keeper)
         refuse_all(keeper, &result);
         return 1;
     }
-    cfo_report_open_journal(keeper->report, keeper->round->store);
+    open_journal(keeper);
     seat(keeper);
     start_issuers(keeper);
     read_roots(keeper);

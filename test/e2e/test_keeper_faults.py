@@ -166,3 +166,12 @@ def test_a_lost_pending_does_not_cost_the_back_off(keeper, api):
     assert keeper.attempt(NAME)["failures"] == 3
     assert any("intent.json" in line or "pending" in line
                for line in done.logs("warning"))
+
+
+def test_a_long_journal_begins_anew(keeper):
+    keeper.store.mkdir()
+    with open(keeper.store / "journal.jsonl", "w") as file:
+        file.truncate(64 * 2**20 + 1)
+    assert not keeper.run([item(NAME)]).logs("warning", "error")
+    assert keeper.journal_words() == ["asked", "answered", "installed"]
+    assert (keeper.store / "journal.jsonl.1").stat().st_size > 64 * 2**20

@@ -819,6 +819,28 @@ static void a_store_is_nobody_elses(void **state)
     }
 }
 
+static void a_long_journal_begins_anew(void **state)
+{
+    const char *path = in_store("journal.jsonl");
+
+    (void)state;
+    ok(cfo_store_turn_journal(pool, store, 8)); /* there is none */
+    ok(cfo_store_journal(pool, store, "{\"a\":1}"));
+    ok(cfo_store_turn_journal(pool, store, 8));
+    assert_string_equal(ms_get(pool, path), "{\"a\":1}\n");
+    ok(cfo_store_journal(pool, store, "{}"));
+    ok(cfo_store_turn_journal(pool, store, 8));
+    assert_null(ms_get(pool, path));
+    ok(cfo_store_journal(pool, store, "{\"b\":2}"));
+    assert_string_equal(ms_get(pool, path), "{\"b\":2}\n");
+    assert_string_equal(ms_get(pool, in_store("journal.jsonl.1")),
+                        "{\"a\":1}\n{}\n");
+    ok(cfo_store_turn_journal(pool, store, 1));
+    assert_string_equal(ms_get(pool, in_store("journal.jsonl.1")),
+                        "{\"b\":2}\n");
+    assert_int_equal(ms_mode(in_store("journal.jsonl.1")), 0600);
+}
+
 /* ---- targets ---- */
 
 static const struct target_row_t {
@@ -1136,6 +1158,7 @@ int main(void)
         IN_STORE(one_keeper_at_a_time),
         IN_STORE(journal_lines_stay_apart),
         IN_STORE(a_store_is_nobody_elses),
+        IN_STORE(a_long_journal_begins_anew),
         IN_STORE(targets),
         IN_STORE(links_of_others),
         IN_STORE(targets_change_together),
