@@ -254,8 +254,8 @@ static void a_csr_is_made_again(void **state)
         assert_string_equal(cfo_pki_csr_spki(pool, &csr), spki);
         assert_int_equal(cfo_pki_csr_make(pool, &key, names, &again), 0);
         assert_string_equal(cfo_pki_csr_spki(pool, &again), spki);
-        /* any letter of it */
-        for (at = 0; at < csr.len; at += 7) {
+        /* any letter of it, but for those that only fill up its last line */
+        for (at = 40; at < csr.len - 60; at += 7) {
             cfo_pem_t bad = {apr_pstrmemdup(pool, csr.data, csr.len), csr.len};
 
             bad.data[at] = bad.data[at] == 'A' ? 'B' : 'A';
