@@ -62,6 +62,10 @@ cfo_kind_t cfo_result_classify(int http, int code, const char *message);
  */
 const char *cfo_result_advice(const cfo_result_t *result);
 
+/** "; make room …": what to do about an error of the system's, to be added to
+ * a sentence that names it; "" for one that speaks for itself. */
+const char *cfo_result_remedy(int err);
+
 /** A failure of this machine or of a check: kind, and a message made by
  * apr_psprintf's rules in p. code and http are 0, retry_after -1. */
 cfo_result_t cfo_result_make(apr_pool_t *p, cfo_kind_t kind, const char *fmt,

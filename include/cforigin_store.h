@@ -41,6 +41,11 @@
 apr_status_t cfo_store_read_file(apr_pool_t *p, const char *path,
                                  cfo_pem_t *text);
 
+/** CFOriginCARootFile's roots; or NULL and *fault, what is wrong with the file
+ * and what to do, to be said after its path. */
+const cfo_roots_t *cfo_store_read_roots(apr_pool_t *p, const char *path,
+                                        const char **fault);
+
 /** 1 for an error that says nothing of the file itself: no permission, no
  * descriptor, no memory, an I/O error, and whatever is not known to mean that
  * the file is missing or the wrong kind of thing. */

@@ -76,17 +76,11 @@ static void check_program(checker_t *c, const char *libexec, const char *name)
 
 static void check_roots(checker_t *c, const char *path)
 {
-    cfo_pem_t text;
-    apr_status_t rv = cfo_store_read_file(c->pool, path, &text);
+    const char *why;
 
-    if (rv != APR_SUCCESS)
-        fault(c,
-              "CFOriginCARootFile: %s can't be read: %s; it must hold the "
-              "Origin CA's root certificates",
-              path, apr_psprintf(c->pool, "%pm", &rv));
-    else if (cfo_pki_roots(c->pool, text.data, text.len) == NULL)
-        fault(c, "CFOriginCARootFile: %s holds no certificates in PEM form",
-              path);
+    cfo_store_read_roots(c->pool, path, &why);
+    if (why)
+        fault(c, "CFOriginCARootFile: %s %s", path, why);
 }
 
 /* The issuer reads it as its own user: try as that one, in a child. */

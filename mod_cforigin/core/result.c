@@ -8,6 +8,7 @@
 #include "cforigin_result.h"
 
 #include <apr_strings.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
@@ -274,6 +275,32 @@ const char *cfo_result_advice(const cfo_result_t *result)
         return "Nothing to do: Cloudflare does not know this certificate.";
     }
     return advice_by_status(result->http, result->kind);
+}
+
+const char *cfo_result_remedy(int err)
+{
+    static const struct {
+        int err;
+        const char *remedy;
+    } rows[] = {
+        {ENOSPC, "; make room on its file system"},
+        {EDQUOT, "; make room, or raise the quota"},
+        {EROFS, "; mount its file system read-write"},
+        {EACCES, "; check owner and mode of it and of the folders above it, "
+                 "and what AppArmor or SELinux allows"},
+        {EPERM, "; check its owner and attributes (lsattr), and what AppArmor "
+                "or SELinux allows"},
+        {EIO, "; check the disk, the kernel's log says more"},
+        {EMFILE, "; raise the limit of open files (ulimit -n, LimitNOFILE)"},
+        {ENFILE, "; raise the system's limit of open files (fs.file-max)"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].err == err) {
+            return rows[i].remedy;
+        }
+    }
+    return "";
 }
 
 cfo_result_t cfo_result_ok(void)

@@ -47,8 +47,10 @@ static void note_status(look_t *look, const char *path, apr_status_t rv)
     char buf[120];
 
     note(look, path,
-         rv == APR_EGENERAL ? "is not what belongs there"
-                            : apr_strerror(rv, buf, sizeof(buf)));
+         rv == APR_EGENERAL
+             ? "is not what belongs there"
+             : apr_pstrcat(look->ptemp, apr_strerror(rv, buf, sizeof(buf)),
+                           cfo_result_remedy(rv), NULL));
 }
 
 static void stamp_one(cfo_stamp_t *stamp, int i, const struct stat *st)

@@ -26,8 +26,9 @@ cfo_result_t cfo_disk_fault(apr_pool_t *p, const char *verb, const char *path,
 {
     char buf[120];
 
-    return cfo_result_make(p, CFO_LOCAL, "can't %s %s: %s", verb, path,
-                           apr_strerror(err, buf, sizeof(buf)));
+    return cfo_result_make(p, CFO_LOCAL, "can't %s %s: %s%s", verb, path,
+                           apr_strerror(err, buf, sizeof(buf)),
+                           cfo_result_remedy(err));
 }
 
 const char *cfo_disk_scratch(apr_pool_t *p, const char *dir)

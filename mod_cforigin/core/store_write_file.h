@@ -11,7 +11,7 @@
 
 #include "cforigin_store_write.h"
 
-/** "can't <verb> <path>: <errno's word>" */
+/** "can't <verb> <path>: <errno's word>", and what to do about it. */
 cfo_result_t cfo_disk_fault(apr_pool_t *p, const char *verb, const char *path,
                             int err);
 

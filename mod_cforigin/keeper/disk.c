@@ -59,8 +59,9 @@ static cfo_look_t cant_read(cfo_task_t *task, const char *path,
 {
     char word[120];
 
-    task->result = cfo_result_make(task->p, CFO_LOCAL, "%s can't be read: %s",
-                                   path, apr_strerror(rv, word, sizeof(word)));
+    task->result = cfo_result_make(
+        task->p, CFO_LOCAL, "%s can't be read: %s%s", path,
+        apr_strerror(rv, word, sizeof(word)), cfo_result_remedy(rv));
     return CFO_LOOK_FAULT;
 }
 
@@ -446,7 +447,10 @@ static cfo_result_t make_key(cfo_task_t *task)
 
     if (cfo_pki_make(p, wanted->request_type, wanted->hostnames, &task->key,
                      &task->csr, &intent->spki_sha256))
-        return cfo_result_make(p, CFO_LOCAL, "no key could be made");
+        return cfo_result_make(p, CFO_LOCAL,
+                               "no key could be made; check "
+                               "OpenSSL's openssl.cnf and this machine's "
+                               "memory");
     intent->folder = wanted->folder;
     intent->request_type = wanted->request_type;
     intent->hostnames = wanted->hostnames;

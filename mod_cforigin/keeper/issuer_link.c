@@ -164,8 +164,8 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
     int error;
 
     if (token < 0 && !account)
-        *fault =
-            cfo_result_make(p, CFO_LOCAL, "/dev/null: %s", strerror(errno));
+        *fault = cfo_result_make(p, CFO_LOCAL, "/dev/null: %s%s",
+                                 strerror(errno), cfo_result_remedy(errno));
     if (token < 0)
         return NULL;
     issuer->pool = p;
@@ -180,8 +180,8 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
         close_fd(&pipes.err[end]);
     }
     if (error) {
-        *fault = cfo_result_make(p, CFO_LOCAL, "%s can't be run: %s", path,
-                                 strerror(error));
+        *fault = cfo_result_make(p, CFO_LOCAL, "%s can't be run: %s%s", path,
+                                 strerror(error), cfo_result_remedy(error));
         return NULL;
     }
     issuer->said = said;

@@ -46,11 +46,12 @@ static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
     if (keeper->busy)
         return cfo_result_make(keeper->pool, CFO_LOCAL,
                                "%s: the store's lock is held by another "
-                               "server",
+                               "server; it is waited for, but if this goes "
+                               "on, look for a cforigin-keeper that hangs",
                                round->store);
-    return cfo_result_make(keeper->pool, CFO_LOCAL,
-                           "%s/lock can't be locked: %s", round->store,
-                           apr_strerror(rv, word, sizeof(word)));
+    return cfo_result_make(
+        keeper->pool, CFO_LOCAL, "%s/lock can't be locked: %s%s", round->store,
+        apr_strerror(rv, word, sizeof(word)), cfo_result_remedy(rv));
 }
 
 static void open_journal(cfo_keeper_t *keeper)
@@ -75,20 +76,12 @@ static void refuse_all(cfo_keeper_t *keeper, const cfo_result_t *why)
 /* Without roots no certificate can be checked, so none is asked for. */
 static void read_roots(cfo_keeper_t *keeper)
 {
-    const char *path = keeper->round->ca_root_file;
-    cfo_pem_t text;
-    apr_status_t rv = cfo_store_read_file(keeper->pool, path, &text);
-    char word[120];
+    const char *path = keeper->round->ca_root_file, *fault;
 
-    if (rv != APR_SUCCESS)
+    keeper->roots = cfo_store_read_roots(keeper->pool, path, &fault);
+    if (fault)
         keeper->fault = cfo_result_make(
-            keeper->pool, CFO_LOCAL, "CFOriginCARootFile %s can't be read: %s",
-            path, apr_strerror(rv, word, sizeof(word)));
-    else if (!(keeper->roots =
-                   cfo_pki_roots(keeper->pool, text.data, text.len)))
-        keeper->fault = cfo_result_make(
-            keeper->pool, CFO_LOCAL,
-            "CFOriginCARootFile %s holds no certificates", path);
+            keeper->pool, CFO_LOCAL, "CFOriginCARootFile %s %s", path, fault);
 }
 
 /* 2. Every item waits at the desk of its account. */
@@ -295,7 +288,8 @@ static int do_items(cfo_keeper_t *keeper)
     keeper->workers = cfo_workers_start(keeper->pool, keeper->open);
     if (!keeper->workers) {
         result = cfo_result_make(keeper->pool, CFO_LOCAL,
-                                 "no thread can be started");
+                                 "no thread can be started; raise the limit "
+                                 "of tasks (TasksMax, ulimit -u)");
         refuse_all(keeper, &result);
     }
     else if (!work(keeper)) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keeper, when what it works with fails it: an issuer, a list, a file."""
 
+import fcntl
 import shutil
 
 import pytest
@@ -175,3 +176,39 @@ def test_a_long_journal_begins_anew(keeper):
     assert not keeper.run([item(NAME)]).logs("warning", "error")
     assert keeper.journal_words() == ["asked", "answered", "installed"]
     assert (keeper.store / "journal.jsonl.1").stat().st_size > 64 * 2**20
+
+
+# -- what to do about it ------------------------------------------------------
+
+def broken(text):
+    return text.replace("MII", "MIJ", 1)
+
+
+def bare(text):
+    return "no certificate\n"
+
+
+def long(text):
+    return text + "\n" * 2**18
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (broken, "holds a certificate that can't be read"),
+    (bare, "holds no certificate in PEM form"),
+    (long, "is no regular file, or larger than 256 KiB")])
+def test_roots_are_told_with_their_fault(keeper, api, spoil, words):
+    path = keeper.folder / "roots.pem"
+    with open(api.roots, encoding="ascii") as file:
+        path.write_text(spoil(file.read()))
+    done = keeper.run([item(NAME)], ca_root_file=str(path))
+    assert done.failure()["message"] == (
+        f"CFOriginCARootFile {path} {words}; reinstall it, or name another "
+        "one with CFOriginCARootFile")
+
+
+def test_a_held_lock_is_told_with_its_remedy(keeper):
+    keeper.store.mkdir()
+    with open(keeper.store / "lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert "; it is waited for" in \
+            keeper.run([item(NAME)]).failure()["message"]

@@ -4,6 +4,7 @@
 #include "cforigin_result.h"
 
 #include <apr_strings.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -247,6 +248,26 @@ static void test_make_and_sentence(void **state)
     assert_string_equal(cfo_result_sentence(pool, &result), "ok");
 }
 
+static void test_remedies(void **state)
+{
+    static const struct {
+        int err;
+        const char *words;
+    } rows[] = {{ENOSPC, "room"},       {EDQUOT, "quota"},
+                {EROFS, "read-write"},  {EACCES, "owner and mode"},
+                {EPERM, "AppArmor"},    {EIO, "disk"},
+                {EMFILE, "LimitNOFILE"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *remedy = cfo_result_remedy(rows[i].err);
+
+        assert_memory_equal(remedy, "; ", 2);
+        assert_non_null(strstr(remedy, rows[i].words));
+    }
+    assert_string_equal(cfo_result_remedy(ENOENT), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_kind_words),
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_make_and_sentence),
+        cmocka_unit_test(test_remedies),
     };
 
     apr_initialize();
