@@ -408,7 +408,6 @@ void cfo_disk_look(void *baton)
     cfo_result_t fault;
     pair_t pair;
 
-    stored.forced = cfo_store_is_forced(task->p, task->dir);
     stored.other_type =
         stored.state == CFO_STORED_NONE && other_type_is_left(task);
     stored.adoptable = find_adoptable(task, &stored, &pair);

@@ -70,13 +70,12 @@ void cfo_report_log(cfo_report_t *report, cfo_level_t level, const char *fmt,
 void cfo_report_journal(cfo_report_t *report, const cfo_journal_t *line)
 {
     apr_pool_t *p = report->scratch;
-    json_t *json = json_object();
+    json_t *json;
     cfo_result_t result;
 
-    if (!report->store) {
-        json_decref(json);
+    if (!report->store)
         return;
-    }
+    json = json_object();
     cfo_json_put_time(p, json, "time", apr_time_now());
     cfo_json_put_text(json, "event", line->event);
     cfo_json_put_text(json, "name", line->wanted->name);
