@@ -22,6 +22,10 @@ void cfo_memory_or_end(const char *program);
 /** What a pool without a parent is made with: NULL in httpd. */
 apr_abortfunc_t cfo_memory_abort(void);
 
+/** A pool without a parent, of its own allocator: for another thread, or for
+ * one call of who has none at hand. NULL when there is no memory for it. */
+apr_pool_t *cfo_memory_pool(void);
+
 /** As malloc, realloc, calloc and strdup, but never NULL. */
 void *cfo_memory_take(size_t size);
 void *cfo_memory_retake(void *old, size_t size);

@@ -64,18 +64,9 @@ static apr_time_t whole_second(apr_time_t t)
     return (t + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC * APR_USEC_PER_SEC;
 }
 
-/* Its writers have no pool at hand: memory for the time of one call. */
-static apr_pool_t *scratch_pool(void)
-{
-    apr_pool_t *p = NULL;
-
-    return apr_pool_create_unmanaged_ex(&p, cfo_memory_abort(), NULL) ? NULL
-                                                                      : p;
-}
-
 json_t *cfo_json_result(const cfo_result_t *result)
 {
-    apr_pool_t *scratch = scratch_pool();
+    apr_pool_t *scratch = cfo_memory_pool();
     json_t *json = json_object();
 
     if (!scratch)
@@ -113,7 +104,7 @@ void cfo_json_read_result(apr_pool_t *p, const json_t *json,
 
 json_t *cfo_json_attempt(const cfo_attempt_t *attempt)
 {
-    apr_pool_t *scratch = scratch_pool();
+    apr_pool_t *scratch = cfo_memory_pool();
     json_t *json = json_object();
 
     if (!scratch)

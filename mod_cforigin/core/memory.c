@@ -35,6 +35,16 @@ apr_abortfunc_t cfo_memory_abort(void)
     return name ? end_of_pool : NULL;
 }
 
+apr_pool_t *cfo_memory_pool(void)
+{
+    apr_pool_t *p = NULL;
+
+    return apr_pool_create_unmanaged_ex(&p, cfo_memory_abort(), NULL) ==
+                   APR_SUCCESS
+               ? p
+               : NULL;
+}
+
 static void *or_end(void *memory)
 {
     if (!memory) {

@@ -124,7 +124,7 @@ json_t *cfo_json_notices(const cfo_notices_t *notices)
 {
     json_t *json = json_object();
     json_t *waiting = json_array();
-    apr_pool_t *scratch = NULL;
+    apr_pool_t *scratch = cfo_memory_pool();
 
     for (int i = 0; i < CFO_NOTICES; i++)
         if (notices->waiting & BIT(i))
@@ -132,8 +132,7 @@ json_t *cfo_json_notices(const cfo_notices_t *notices)
     json_object_set_new(json, "waiting", waiting);
     json_object_set_new(json, "unwell", json_boolean(notices->unwell));
     cfo_json_put_number(json, "tries", notices->tries);
-    if (apr_pool_create_unmanaged_ex(&scratch, cfo_memory_abort(), NULL) !=
-        APR_SUCCESS)
+    if (!scratch)
         return json;
     cfo_json_put_time(scratch, json, "next_try", notices->next_try);
     cfo_json_put_time(scratch, json, "told_expiring", notices->told_expiring);

@@ -197,8 +197,8 @@ static zone_t *zone_of_id(cfo_desk_t *desk, const char *id, const char *name)
     zone->id = apr_pstrdup(p, id);
     zone->name = name ? apr_pstrdup(p, name) : NULL;
     zone->waiting = apr_array_make(p, 4, sizeof(cfo_task_t *));
-    if (apr_pool_create_unmanaged_ex(&zone->p, cfo_memory_abort(), NULL) ==
-        APR_SUCCESS)
+    zone->p = cfo_memory_pool();
+    if (zone->p)
         apr_pool_cleanup_register(p, zone->p, destroy, apr_pool_cleanup_null);
     else
         apr_pool_create(&zone->p, p);

@@ -463,11 +463,10 @@ void cfo_task_begin(cfo_desk_t *desk, const cfo_item_t *item)
 {
     cfo_keeper_t *keeper = desk->keeper;
     const cfo_wanted_t *wanted = &item->wanted;
+    apr_pool_t *p = cfo_memory_pool();
     cfo_task_t *task;
-    apr_pool_t *p;
 
-    if (apr_pool_create_unmanaged_ex(&p, cfo_memory_abort(), NULL) !=
-        APR_SUCCESS) {
+    if (!p) {
         cfo_result_t result =
             cfo_result_make(keeper->pool, CFO_LOCAL, "out of memory");
 
