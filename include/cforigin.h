@@ -35,6 +35,9 @@ typedef enum {
 /** The word the API, the store and the status use: "origin-ecc". */
 const char *cfo_request_type_word(cfo_request_type_t type);
 
+/** The one of the two that this is not. */
+cfo_request_type_t cfo_request_type_other(cfo_request_type_t type);
+
 /** 1 and *type when word is a request type of ours, else 0. */
 int cfo_request_type_parse(const char *word, cfo_request_type_t *type);
 

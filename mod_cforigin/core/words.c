@@ -23,6 +23,11 @@ const char *cfo_request_type_word(cfo_request_type_t type)
     return request_type_words[type];
 }
 
+cfo_request_type_t cfo_request_type_other(cfo_request_type_t type)
+{
+    return type == CFO_ORIGIN_ECC ? CFO_ORIGIN_RSA : CFO_ORIGIN_ECC;
+}
+
 int cfo_request_type_parse(const char *word, cfo_request_type_t *type)
 {
     for (int i = 0; word && i < CFO_REQUEST_TYPES; i++) {

@@ -293,9 +293,7 @@ static cfo_result_t adopt(cfo_task_t *task, pair_t *pair)
 static int other_type_is_left(const cfo_task_t *task)
 {
     const cfo_wanted_t *wanted = &task->item->wanted;
-    cfo_request_type_t other = wanted->request_type == CFO_ORIGIN_ECC
-                                   ? CFO_ORIGIN_RSA
-                                   : CFO_ORIGIN_ECC;
+    cfo_request_type_t other = cfo_request_type_other(wanted->request_type);
 
     if (task->other_wanted)
         return 0;

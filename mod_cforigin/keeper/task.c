@@ -449,9 +449,7 @@ static void looked(void *baton)
 static int is_other_wanted(cfo_keeper_t *keeper, const cfo_wanted_t *wanted,
                            apr_pool_t *p)
 {
-    cfo_request_type_t other = wanted->request_type == CFO_ORIGIN_ECC
-                                   ? CFO_ORIGIN_RSA
-                                   : CFO_ORIGIN_ECC;
+    cfo_request_type_t other = cfo_request_type_other(wanted->request_type);
     const char *key = apr_pstrcat(p, wanted->folder, "/",
                                   cfo_request_type_word(other), NULL);
 
