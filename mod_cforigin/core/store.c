@@ -104,30 +104,28 @@ static found_t read_one(look_t *look, const char *path, int i, cfo_pem_t *text)
     return FOUND_GOOD;
 }
 
-/* 1 when meta.json says that a check of these very bytes was passed. */
-static int read_checked(look_t *look, const char *dir, const cfo_pem_t *cert,
-                        const cfo_pem_t *key)
+const cfo_meta_t *cfo_store_read_checked(apr_pool_t *p, apr_pool_t *ptemp,
+                                         const char *dir,
+                                         const cfo_pem_t *cert,
+                                         const cfo_pem_t *key,
+                                         const cfo_cert_facts_t **facts)
 {
-    cfo_entry_t *entry = look->entry;
     const cfo_meta_t *meta;
     cfo_pem_t text;
 
-    if (cfo_store_read_file(look->ptemp,
-                            cfo_store_path(look->ptemp, dir, CFO_FILE_META),
+    *facts = NULL;
+    if (cfo_store_read_file(ptemp, cfo_store_path(ptemp, dir, CFO_FILE_META),
                             &text) != APR_SUCCESS) {
-        return 0;
+        return NULL;
     }
-    meta = cfo_store_meta_parse_checked(look->p, &text, cert, key,
-                                        &entry->stored.facts);
-    if (entry->stored.facts) {
-        entry->meta = meta;
-    }
-    return entry->stored.facts != NULL;
+    meta = cfo_store_meta_parse_checked(p, &text, cert, key, facts);
+    return *facts ? meta : NULL;
 }
 
 static found_t check_pair(look_t *look, const char *dir, const char *cert_path,
                           const char *key_path)
 {
+    const cfo_cert_facts_t *facts;
     cfo_pem_t cert, key;
     found_t found;
     int matches;
@@ -139,13 +137,16 @@ static found_t check_pair(look_t *look, const char *dir, const char *cert_path,
     if (found != FOUND_GOOD) {
         return found;
     }
-    matches = read_checked(look, dir, &cert, &key);
-    if (!matches) {
-        look->entry->stored.facts = cfo_pki_pair(look->p, cert.data, cert.len,
-                                                 key.data, key.len, &matches);
+    look->entry->meta =
+        cfo_store_read_checked(look->p, look->ptemp, dir, &cert, &key, &facts);
+    matches = facts != NULL;
+    if (!facts) {
+        facts = cfo_pki_pair(look->p, cert.data, cert.len, key.data, key.len,
+                             &matches);
     }
+    look->entry->stored.facts = facts;
     cfo_pki_wipe(&key);
-    if (!look->entry->stored.facts) {
+    if (!facts) {
         note(look, cert_path, "holds no certificate");
         return FOUND_DAMAGED;
     }

@@ -15,6 +15,16 @@
 apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
                                  cfo_pem_t *text, struct stat *st);
 
+/** meta.json of a generation, when it says that a check of these very bytes was
+ * passed.
+ * @param ptemp for its text
+ * @param facts what was found then; NULL: nothing is said of these bytes */
+const cfo_meta_t *cfo_store_read_checked(apr_pool_t *p, apr_pool_t *ptemp,
+                                         const char *dir,
+                                         const cfo_pem_t *cert,
+                                         const cfo_pem_t *key,
+                                         const cfo_cert_facts_t **facts);
+
 /** The number a generation's name says, 0 when it is no such name. */
 int cfo_store_number(const char *name);
 

@@ -40,13 +40,9 @@
 static int is_pair(apr_pool_t *p, const char *dir, const cfo_pem_t *cert,
                    const cfo_pem_t *key)
 {
-    const cfo_cert_facts_t *facts = NULL;
-    cfo_pem_t text;
+    const cfo_cert_facts_t *facts;
 
-    if (cfo_store_read_file(p, cfo_store_path(p, dir, CFO_FILE_META), &text) ==
-        APR_SUCCESS) {
-        (void)cfo_store_meta_parse_checked(p, &text, cert, key, &facts);
-    }
+    (void)cfo_store_read_checked(p, p, dir, cert, key, &facts);
     return facts || cfo_pki_pair_matches(cert->data, cert->len, key->data,
                                          key->len) == 1;
 }
