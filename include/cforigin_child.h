@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * Starts another program with nothing but what it is given: its descriptors,
- * its environment, default signal handlers. Used by the keeper for the issuer
- * and for `httpd -t`. Whoever starts a child ends it and reaps it.
+ * its environment, default signal handlers. Used by the keeper for the issuer,
+ * for `httpd -t` and for CFOriginNotifyCommand. Whoever starts a child ends it and reaps it.
  */
 #ifndef CFORIGIN_CHILD_H
 #define CFORIGIN_CHILD_H
 
+#include <apr_pools.h>
 #include <sys/types.h>
 
 typedef struct cfo_child_t {
@@ -30,6 +31,27 @@ int cfo_child_start(const cfo_child_t *child, pid_t *pid);
  * @return the status as waitpid gives it, or -1 when it had to be killed
  */
 int cfo_child_end(pid_t pid, int ms, const volatile int *stop);
+
+/* --- one whose words are wanted --- */
+
+/** What a child printed, and how it ended. */
+typedef struct cfo_capture_t {
+    char *output; /* as far as there is room for it, NUL-terminated */
+    int killed;   /* it did not end in time, or *stop */
+    int status;   /* as waitpid gives it, when it ended by itself */
+} cfo_capture_t;
+
+/**
+ * Start a child, with what it prints on both of 1 and 2 caught, and wait for
+ * its end. It is over when the process is: who inherited its pipe may live on.
+ * Out of time, all that it started and that stayed in its group goes with it.
+ * @param child its fds are set here
+ * @param room  bytes of its output that are kept; it is read to its end
+ * @param ms    how long it may take
+ * @return 0, or the system's error when it can't be started
+ */
+int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
+                      const volatile int *stop, cfo_capture_t *capture);
 
 /** A pipe whose two ends are closed on exec; 0, or -1 with errno. */
 int cfo_child_pipe(int ends[2]);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -167,4 +168,90 @@ int cfo_child_end(pid_t pid, int ms, const volatile int *stop)
 int cfo_child_pipe(int ends[2])
 {
     return pipe2(ends, O_CLOEXEC);
+}
+
+/* --- one whose words are wanted --- */
+
+typedef struct run_t {
+    pid_t pid;
+    int fd;
+    char *output;
+    size_t room, len;
+} run_t;
+
+static int start_captured(cfo_child_t *child, run_t *run)
+{
+    int ends[2];
+    int error;
+
+    if (cfo_child_pipe(ends) != 0)
+        return errno;
+    child->fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    child->fds[1] = child->fds[2] = ends[1];
+    child->fds[3] = -1;
+    error = cfo_child_start(child, &run->pid);
+    close_all(child->fds, 2);
+    run->fd = ends[0];
+    fcntl(run->fd, F_SETFL, O_NONBLOCK);
+    if (error)
+        close(run->fd);
+    return error;
+}
+
+/* @return 0 at the end of what it prints */
+static int drain(run_t *run)
+{
+    char rest[4096];
+
+    for (;;) {
+        size_t room = run->room - run->len;
+        ssize_t got = room ? read(run->fd, run->output + run->len, room)
+                           : read(run->fd, rest, sizeof(rest));
+
+        if (got < 0)
+            return errno == EAGAIN || errno == EINTR;
+        if (got == 0)
+            return 0;
+        if (room)
+            run->len += (size_t)got;
+    }
+}
+
+/* @return 1 when it ended */
+static int watch(run_t *run, long deadline, const volatile int *stop,
+                 int *status)
+{
+    int open = 1;
+
+    while (!*stop && cfo_child_clock() < deadline) {
+        struct pollfd fd = {.fd = open ? run->fd : -1, .events = POLLIN};
+
+        poll(&fd, 1, open ? 20 : 2);
+        if (open)
+            open = drain(run);
+        if (waitpid(run->pid, status, WNOHANG) == run->pid)
+            return 1;
+    }
+    return 0;
+}
+
+int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
+                      const volatile int *stop, cfo_capture_t *capture)
+{
+    run_t run = {.room = room};
+    int error;
+
+    run.output = capture->output = apr_pcalloc(p, room + 1);
+    error = start_captured(child, &run);
+    if (error)
+        return error;
+    capture->killed =
+        !watch(&run, cfo_child_clock() + ms, stop, &capture->status);
+    if (capture->killed && child->own_group)
+        kill(-run.pid, SIGKILL);
+    if (capture->killed)
+        cfo_child_end(run.pid, 0, NULL);
+    drain(&run);
+    close(run.fd);
+    return 0;
 }

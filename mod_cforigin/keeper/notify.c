@@ -9,10 +9,7 @@
 
 #include <apr_strings.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -140,90 +137,13 @@ static char **environment(apr_pool_t *p, const cfo_notify_t *notify)
     return envp;
 }
 
-typedef struct run_t {
-    pid_t pid; /* 0 when it ended */
-    int status;
-    int fd;
-    char output[OUTPUT_MAX + 1];
-    apr_size_t len;
-} run_t;
-
-static int start(apr_pool_t *p, const cfo_notify_t *notify, run_t *run)
-{
-    const char **argv = arguments(p, notify);
-    cfo_child_t child = {.path = argv[0], .argv = argv, .cwd = "/"};
-    int ends[2];
-    int error;
-
-    child.envp = environment(p, notify);
-    child.own_group = 1;
-    if (cfo_child_pipe(ends) != 0)
-        return errno;
-    child.fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    child.fds[1] = child.fds[2] = ends[1];
-    child.fds[3] = -1;
-    error = cfo_child_start(&child, &run->pid);
-    close(child.fds[0]);
-    close(ends[1]);
-    run->fd = ends[0];
-    fcntl(run->fd, F_SETFL, O_NONBLOCK);
-    if (error)
-        close(run->fd);
-    return error;
-}
-
-/* What it prints is kept as far as it fits. @return 0 at the end of it */
-static int drain(run_t *run)
-{
-    char rest[1024];
-
-    for (;;) {
-        apr_size_t room = OUTPUT_MAX - run->len;
-        ssize_t got = room ? read(run->fd, run->output + run->len, room)
-                           : read(run->fd, rest, sizeof(rest));
-
-        if (got < 0)
-            return errno == EAGAIN || errno == EINTR;
-        if (got == 0)
-            return 0;
-        if (room)
-            run->len += (apr_size_t)got;
-    }
-}
-
-/* It is over when the process is: who inherited its pipe may live on. Out of
- * time, all that it started and that stayed in its group goes with it. */
-static void watch(run_t *run, const volatile int *stop)
-{
-    long deadline = cfo_child_clock() + LIMIT_MS;
-    int open = 1;
-
-    while (!*stop && cfo_child_clock() < deadline) {
-        struct pollfd fd = {.fd = open ? run->fd : -1, .events = POLLIN};
-
-        poll(&fd, 1, open ? 20 : 2);
-        if (open)
-            open = drain(run);
-        if (waitpid(run->pid, &run->status, WNOHANG) == run->pid) {
-            run->pid = 0;
-            break;
-        }
-    }
-    if (run->pid) {
-        kill(-run->pid, SIGKILL);
-        cfo_child_end(run->pid, 0, NULL);
-    }
-    drain(run);
-    close(run->fd);
-    run->output[run->len] = '\0';
-}
-
-static void pass_on(apr_pool_t *p, run_t *run, cfo_said_fn *said, void *baton)
+static void pass_on(apr_pool_t *p, char *output, cfo_said_fn *said,
+                    void *baton)
 {
     char *state = NULL;
     int n = 0;
 
-    for (char *line = apr_strtok(run->output, "\r\n", &state);
+    for (char *line = apr_strtok(output, "\r\n", &state);
          line && n < LINES_MAX; line = apr_strtok(NULL, "\r\n", &state), n++)
         said(baton, cfo_text_clean(p, line, strlen(line), 500));
 }
@@ -232,25 +152,29 @@ cfo_notify_end_t cfo_notify_run(apr_pool_t *p, const cfo_notify_t *notify,
                                 cfo_said_fn *said, void *baton,
                                 const volatile int *stop, const char **fault)
 {
-    run_t *run = apr_pcalloc(p, sizeof(*run));
-    int error = start(p, notify, run);
+    const char **argv = arguments(p, notify);
+    cfo_child_t child = {.path = argv[0],
+                         .argv = argv,
+                         .envp = environment(p, notify),
+                         .cwd = "/",
+                         .own_group = 1};
+    cfo_capture_t run = {0};
+    int error = cfo_child_capture(p, &child, OUTPUT_MAX, LIMIT_MS, stop, &run);
 
     *fault = NULL;
     if (error) {
         *fault = strerror(error);
         return CFO_NOTIFY_FAILED;
     }
-    watch(run, stop);
-    pass_on(p, run, said, baton);
-    if (run->pid) {
+    pass_on(p, run.output, said, baton);
+    if (run.killed) {
         *fault = "it did not end within 30 seconds and was killed";
         return CFO_NOTIFY_TIMED_OUT;
     }
-    if (WIFSIGNALED(run->status))
-        *fault = apr_psprintf(p, "it was ended by signal %d",
-                              WTERMSIG(run->status));
-    else if (WEXITSTATUS(run->status))
+    if (WIFSIGNALED(run.status))
         *fault =
-            apr_psprintf(p, "it exited with %d", WEXITSTATUS(run->status));
+            apr_psprintf(p, "it was ended by signal %d", WTERMSIG(run.status));
+    else if (WEXITSTATUS(run.status))
+        *fault = apr_psprintf(p, "it exited with %d", WEXITSTATUS(run.status));
     return *fault ? CFO_NOTIFY_FAILED : CFO_NOTIFY_OK;
 }

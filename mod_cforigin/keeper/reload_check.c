@@ -8,9 +8,6 @@
 #include "cforigin_child.h"
 
 #include <apr_strings.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,88 +20,7 @@
 
 extern char **environ;
 
-typedef struct check_t {
-    pid_t pid; /* 0 when it ended */
-    int status;
-    int fd;
-    char *output; /* OUTPUT_MAX + 1 */
-    apr_size_t len;
-} check_t;
-
-static int start(cfo_keeper_t *keeper, check_t *check)
-{
-    const cfo_round_t *round = keeper->round;
-    const apr_array_header_t *given = round->reload_argv;
-    const char **argv = apr_pcalloc(
-        keeper->pool, (apr_size_t)(given->nelts + 1) * sizeof(*argv));
-    cfo_child_t child = {.argv = argv, .envp = environ};
-    int ends[2];
-    int error;
-
-    for (int i = 0; i < given->nelts; i++)
-        argv[i] = APR_ARRAY_IDX(given, i, const char *);
-    child.path = argv[0];
-    child.cwd = round->reload_cwd;
-    if (cfo_child_pipe(ends) != 0)
-        return errno;
-    child.fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    child.fds[1] = child.fds[2] = ends[1];
-    child.fds[3] = -1;
-    error = cfo_child_start(&child, &check->pid);
-    close(child.fds[0]);
-    close(ends[1]);
-    check->fd = ends[0];
-    fcntl(check->fd, F_SETFL, O_NONBLOCK);
-    if (error)
-        close(check->fd);
-    return error;
-}
-
-/* What it prints is kept as far as it fits, and thrown away beyond.
- * @return 0 at the end of it */
-static int drain(check_t *check)
-{
-    char rest[4096];
-
-    for (;;) {
-        apr_size_t room = OUTPUT_MAX - check->len;
-        ssize_t got = room ? read(check->fd, check->output + check->len, room)
-                           : read(check->fd, rest, sizeof(rest));
-
-        if (got < 0)
-            return errno == EAGAIN || errno == EINTR;
-        if (got == 0)
-            return 0;
-        if (room)
-            check->len += (apr_size_t)got;
-    }
-}
-
-/* It is over when the process is: who inherited its pipe may live on. */
-static void watch(cfo_keeper_t *keeper, check_t *check)
-{
-    long deadline = cfo_child_clock() + LIMIT_MS;
-    int open = 1;
-
-    while (!*keeper->stop && cfo_child_clock() < deadline) {
-        struct pollfd fd = {.fd = open ? check->fd : -1, .events = POLLIN};
-
-        poll(&fd, 1, open ? 20 : 2);
-        if (open)
-            open = drain(check);
-        if (waitpid(check->pid, &check->status, WNOHANG) == check->pid) {
-            check->pid = 0;
-            break;
-        }
-    }
-    if (check->pid)
-        cfo_child_end(check->pid, 0, NULL);
-    drain(check);
-    close(check->fd);
-    check->output[check->len] = '\0';
-}
-
-static const char *find_hash(apr_pool_t *p, const check_t *check)
+static const char *find_hash(apr_pool_t *p, const cfo_capture_t *check)
 {
     const char *line = check->output;
 
@@ -121,7 +37,7 @@ static const char *find_hash(apr_pool_t *p, const check_t *check)
 }
 
 /* The last few lines, as one. */
-static const char *last_words(apr_pool_t *p, const check_t *check)
+static const char *last_words(apr_pool_t *p, const cfo_capture_t *check)
 {
     char *rest = apr_pstrdup(p, check->output);
     const char *lines[LAST_LINES] = {"", "", ""};
@@ -140,38 +56,51 @@ static const char *last_words(apr_pool_t *p, const check_t *check)
     return cfo_text_clean(p, words, strlen(words), LAST_BYTES);
 }
 
-static const char *why_not(apr_pool_t *p, const check_t *check)
+static const char *why_not(apr_pool_t *p, const cfo_capture_t *check)
 {
     const char *words = last_words(p, check);
     const char *how = "did not end in time";
 
-    if (!check->pid && WIFEXITED(check->status))
+    if (!check->killed && WIFEXITED(check->status))
         how =
             WEXITSTATUS(check->status)
                 ? apr_psprintf(p, "ended with %d", WEXITSTATUS(check->status))
                 : "printed no hash";
-    else if (!check->pid)
+    else if (!check->killed)
         how = "was killed";
     return apr_psprintf(p, "the check of the configuration %s%s%s", how,
                         *words ? ": " : "", words);
 }
 
+static int run(const cfo_keeper_t *keeper, cfo_capture_t *check)
+{
+    const cfo_round_t *round = keeper->round;
+    const apr_array_header_t *given = round->reload_argv;
+    const char **argv = apr_pcalloc(
+        keeper->pool, (apr_size_t)(given->nelts + 1) * sizeof(*argv));
+    cfo_child_t child = {
+        .argv = argv, .envp = environ, .cwd = round->reload_cwd};
+
+    for (int i = 0; i < given->nelts; i++)
+        argv[i] = APR_ARRAY_IDX(given, i, const char *);
+    child.path = argv[0];
+    return cfo_child_capture(keeper->pool, &child, OUTPUT_MAX, LIMIT_MS,
+                             keeper->stop, check);
+}
+
 void cfo_reload_check(cfo_keeper_t *keeper)
 {
     cfo_event_t event = {.kind = CFO_EVENT_RELOAD_CHECK};
-    check_t check = {0};
-    int error;
+    cfo_capture_t check = {0};
+    int error = run(keeper, &check);
 
-    check.output = apr_pcalloc(keeper->pool, OUTPUT_MAX + 1);
-    error = start(keeper, &check);
     if (error)
         event.message = apr_psprintf(
-            keeper->pool, "%s can't be run: %s",
+            keeper->pool, "%s can't be run: %s%s",
             APR_ARRAY_IDX(keeper->round->reload_argv, 0, const char *),
-            strerror(error));
+            strerror(error), cfo_result_remedy(error));
     else {
-        watch(keeper, &check);
-        if (!check.pid && WIFEXITED(check.status) &&
+        if (!check.killed && WIFEXITED(check.status) &&
             WEXITSTATUS(check.status) == 0)
             event.message = find_hash(keeper->pool, &check);
         event.ok = event.message != NULL;
