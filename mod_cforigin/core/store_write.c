@@ -22,17 +22,6 @@
 /** Where a new pending/ is put together. */
 #define DIR_STAGED ".pending.new"
 
-static const char *parent_of(apr_pool_t *p, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    if (!slash) {
-        return ".";
-    }
-    return slash == path ? "/"
-                         : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
-}
-
 /* ---- directories ---- */
 
 /* A directory and those above it that are missing; a new one's name is
@@ -42,7 +31,7 @@ static const char *parent_of(apr_pool_t *p, const char *path)
 static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
                               int aside, int above)
 {
-    const char *parent = parent_of(p, path);
+    const char *parent = cfo_disk_folder(p, path);
     cfo_result_t result = cfo_result_ok();
     struct stat st;
     int made = 0;

@@ -41,6 +41,17 @@ const char *cfo_disk_scratch(apr_pool_t *p, const char *dir)
 
 /* ---- directories ---- */
 
+const char *cfo_disk_folder(apr_pool_t *p, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash) {
+        return ".";
+    }
+    return slash == path ? "/"
+                         : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
+}
+
 cfo_result_t cfo_disk_sync(apr_pool_t *p, const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

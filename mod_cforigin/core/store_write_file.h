@@ -15,6 +15,9 @@
 cfo_result_t cfo_disk_fault(apr_pool_t *p, const char *verb, const char *path,
                             int err);
 
+/** The directory that a path's last name is in. */
+const char *cfo_disk_folder(apr_pool_t *p, const char *path);
+
 /** A name in dir that nobody else uses at this moment. */
 const char *cfo_disk_scratch(apr_pool_t *p, const char *dir);
 

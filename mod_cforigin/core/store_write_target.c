@@ -84,17 +84,6 @@ static int same_blocks(apr_pool_t *p, const cfo_pem_t *a, const cfo_pem_t *b,
 
 /* ---- where a path leads ---- */
 
-static const char *folder_of(apr_pool_t *p, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    if (!slash) {
-        return ".";
-    }
-    return slash == path ? "/"
-                         : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
-}
-
 /* Who else but root (or us) can make links could lead us to any file. Theirs
  * are followed to what is theirs: the file, or the folder of one to come. */
 static int may_follow(apr_pool_t *p, const char *link, const char *to)
@@ -108,7 +97,7 @@ static int may_follow(apr_pool_t *p, const char *link, const char *to)
         return 1;
     }
     return (lstat(to, &there) == 0 ||
-            (errno == ENOENT && stat(folder_of(p, to), &there) == 0)) &&
+            (errno == ENOENT && stat(cfo_disk_folder(p, to), &there) == 0)) &&
            there.st_uid == from.st_uid;
 }
 
@@ -150,8 +139,8 @@ static const char *scratch_of(apr_pool_t *p, const char *path)
 {
     const char *slash = strrchr(path, '/');
 
-    return apr_pstrcat(p, folder_of(p, path), "/.", slash ? slash + 1 : path,
-                       ".cforigin", NULL);
+    return apr_pstrcat(p, cfo_disk_folder(p, path), "/.",
+                       slash ? slash + 1 : path, ".cforigin", NULL);
 }
 
 /* ---- one file of a target ---- */
@@ -228,7 +217,7 @@ static cfo_result_t commit(apr_pool_t *p, place_t *place)
 
     if (result.kind == CFO_OK) {
         place->scratch = NULL;
-        result = cfo_disk_sync(p, folder_of(p, place->path));
+        result = cfo_disk_sync(p, cfo_disk_folder(p, place->path));
     }
     return result;
 }
