@@ -92,9 +92,8 @@ static void look_in_store(cfo_generation_t *gen, cfo_standing_t *st,
 static const cfo_entry_t *look_for_other(cfo_generation_t *gen,
                                          cfo_standing_t *st, apr_pool_t *ptemp)
 {
-    cfo_request_type_t other = st->wanted->request_type == CFO_ORIGIN_ECC
-                                   ? CFO_ORIGIN_RSA
-                                   : CFO_ORIGIN_ECC;
+    cfo_request_type_t other =
+        cfo_request_type_other(st->wanted->request_type);
     const cfo_entry_t *entry;
 
     if (cfo_plan_find(gen->plan, st->wanted->name, other))
