@@ -13,7 +13,9 @@
  *  - with CFOriginPack on, all others of one account, zone and settings share
  *    certificates of up to 200 names (plan_pack.c);
  *  - each request type is a certificate of its own;
- *  - whoever shares must agree on the settings.
+ *  - whoever shares must agree on the settings;
+ *  - what an SSLCertificateFile holds decides whether it is foreign and of
+ *    which request type it is, but makes no error of a line.
  * Work is linear in vhosts and names: everything is looked up by hash.
  */
 #ifndef CFORIGIN_PLAN_H

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """SSLCertificateFile lines: files that do not exist yet, files that do."""
 
+import os
+
 import pytest
 
 import pairs
 import waiting
 from conftest import MPMS
-from tls import ECDSA_ONLY, RSA_ONLY
+from httpd import free_port
+from tls import ECDSA_ONLY, RSA_ONLY, fetch
 
 SSL_LINES = ["SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1"]
 
@@ -152,6 +155,36 @@ def test_both_request_types_have_two_pairs_of_targets(httpd, folder):
     for ciphers, name in ((ECDSA_ONLY, "ecc"), (RSA_ONLY, "rsa")):
         assert httpd.get("a.example.com", ciphers=ciphers).sha256 \
             == pairs.sha256(folder / f"{name}.pem")
+
+
+@pytest.mark.parametrize("lose", [os.unlink, lambda path: os.truncate(path, 0)],
+                         ids=["deleted", "emptied"])
+def test_files_that_are_lost_end_no_server(httpd, folder, cloudflare, lose):
+    """Two virtual hosts name the same files in two orders: which file is of
+    which type doesn't depend on what is in them."""
+    lines = [target_lines(folder, name) for name in ("ecc", "rsa")]
+    second = free_port()
+    httpd.server(f"Listen 127.0.0.1:{second}")
+    for port, order in ((httpd.port, lines), (second, lines[::-1])):
+        httpd.vhost("a.example.com", "CFOrigin on",
+                    "CFOriginRequestType origin-ecc origin-rsa",
+                    *order[0], *order[1], port=port)
+    httpd.start()
+    for file in list(folder.iterdir()):
+        lose(file)
+    passed, said = httpd.configtest()
+    assert passed, said
+    httpd.graceful()
+    for ciphers, name in ((ECDSA_ONLY, "ecc"), (RSA_ONLY, "rsa")):
+        for port in (httpd.port, second):
+            served = fetch(port, "a.example.com", roots=cloudflare.roots,
+                           ciphers=ciphers)
+            assert served.status == 200
+        file = folder / f"{name}.pem"
+        waiting.until(lambda: file.exists() and file.stat().st_size
+                      and pairs.sha256(file) == served.sha256,
+                      "repair of the files", 25)
+    assert len(cloudflare.creates()) == 2
 
 
 def test_another_cas_certificate_is_foreign_and_left_alone(

@@ -710,9 +710,76 @@ static void targets(void **state)
          .shared = {"apps *.x.org"},
          .states = "managed managed managed",
          .wanted = "apps ecc [*.x.org] 0,1,2 /c:/k /d:/l"},
+        {.about = "two orders of the same lines",
+         .vhosts = {{"a.x.org", .types = "er", .targets = "/e:/ek /r:/rk"},
+                    {"a.x.org", .types = "er", .targets = "/r:/rk /e:/ek"}},
+         .states = "managed managed",
+         .wanted = "a.x.org ecc [a.x.org] 0,1 /e:/ek\n"
+                   "a.x.org rsa [a.x.org] 0,1 /r:/rk"},
+        {.about = "a line of its own before a shared one",
+         .vhosts = {{"a.x.org", .types = "er", .targets = "/e:/ek"},
+                    {"a.x.org", .types = "er", .targets = "/r:/rk /e:/ek"}},
+         .states = "managed managed",
+         .wanted = "a.x.org ecc [a.x.org] 0,1 /e:/ek\n"
+                   "a.x.org rsa [a.x.org] 0,1 /r:/rk"},
+        {.about = "one key for what are two types by their files",
+         .vhosts = {{"a.x.org", .types = "er", .targets = "/c:/k:e"},
+                    {"a.x.org", .types = "er", .targets = "/d:/k:r"}},
+         .states = "managed managed",
+         .wanted = "a.x.org ecc [a.x.org] 0,1 /c:/k\n"
+                   "a.x.org rsa [a.x.org] 0,1",
+         .messages = "W1 SSLCertificateKeyFile /k|two certificates"},
+        {.about = "left out by the text, there by its file, and another's",
+         .vhosts = {{"a.x.org", .targets = "/c:/k:e /d:/l:e"},
+                    {"a.y.org", .targets = "/d:/l:e"}},
+         .shared = {"apps *.x.org"},
+         .states = "managed managed",
+         .wanted = "apps ecc [*.x.org] 0 /c:/k /d:/l\n"
+                   "a.y.org ecc [a.y.org] 1",
+         .messages = "W1 SSLCertificateFile /d|two certificates"},
     };
     (void)state;
     run(rows, COUNT(rows));
+}
+
+/* Every file absent, or of either type, whatever its vhosts want. */
+static void no_error_depends_on_a_file(void **state)
+{
+    static const char *const pairs[] = {"/a:/ak", "/b:/bk", "/c:/ak",
+                                        "/b:/ck"};
+    static const char *const files[] = {"", ":e", ":r"};
+    static const char *const types[] = {"e", "er", "re"};
+    (void)state;
+
+    /* two vhosts with two lines each, of four; 3 types; 3 files each */
+    for (int n = 0; n < 4 * 4 * 4 * 4 * 3; n++) {
+        int line[4] = {n % 4, n / 4 % 4, n / 16 % 4, n / 64 % 4};
+        int errors = -1;
+
+        for (int f = 0; f < 3 * 3 * 3; f++) {
+            int of[4] = {f % 3, f / 3 % 3, f / 9 % 3, f / 3 % 3};
+            scenario_t s = {.count = 2};
+            cfo_plan_t *plan;
+
+            for (int v = 0; v < 2; v++) {
+                s.vhosts[v].server_name = v ? "a.x.org" : "a.y.org";
+                s.vhosts[v].types = types[n / 256];
+                s.vhosts[v].targets = apr_pstrcat(
+                    pool, pairs[line[2 * v]], files[of[line[2 * v]]], " ",
+                    pairs[line[2 * v + 1]], files[of[line[2 * v + 1]]], NULL);
+            }
+            if (n % 2)
+                s.shared[0] = "apps *.x.org";
+            plan = plan_of(&s);
+            if (errors < 0)
+                errors = plan->errors;
+            if (plan->errors != errors)
+                fail_msg("%s and %s: %d errors, %d without files",
+                         s.vhosts[0].targets, s.vhosts[1].targets,
+                         plan->errors, errors);
+        }
+        apr_pool_clear(pool);
+    }
 }
 
 static void order_of_messages(void **state)
@@ -838,6 +905,7 @@ static void many(void **state)
     }
     plan = cfo_plan_make(pool, facts, NULL, NULL);
     assert_int_equal(plan->wanted->nelts, 2 * 1001);
+    assert_int_equal(plan->errors, 1); /* so many names */
     assert_int_equal(
         APR_ARRAY_IDX(plan->wanted, 0, cfo_wanted_t *)->vhosts->nelts, 1000);
 }
@@ -874,11 +942,17 @@ static void measure(int count)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_is_managed),    cmocka_unit_test(which_names),
-        cmocka_unit_test(who_shares),        cmocka_unit_test(who_disagrees),
-        cmocka_unit_test(shared_lines),      cmocka_unit_test(targets),
-        cmocka_unit_test(too_many_names),    cmocka_unit_test(accounts),
-        cmocka_unit_test(finding),           cmocka_unit_test(many),
+        cmocka_unit_test(who_is_managed),
+        cmocka_unit_test(which_names),
+        cmocka_unit_test(who_shares),
+        cmocka_unit_test(who_disagrees),
+        cmocka_unit_test(shared_lines),
+        cmocka_unit_test(targets),
+        cmocka_unit_test(no_error_depends_on_a_file),
+        cmocka_unit_test(too_many_names),
+        cmocka_unit_test(accounts),
+        cmocka_unit_test(finding),
+        cmocka_unit_test(many),
         cmocka_unit_test(order_of_messages),
     };
     int rc = 0;
