@@ -108,7 +108,8 @@ typedef struct cfo_account_t {
 } cfo_account_t;
 
 typedef enum {
-    CFO_PLAN_ERROR = 0, /* httpd.conf has to change; -t and a start fail */
+    CFO_PLAN_ERROR = 0, /* httpd.conf has to change; -t and a start fail, a
+                         * server that runs with the same text does not */
     CFO_PLAN_WARNING,   /* something is left out, the rest works */
     CFO_PLAN_INFO
 } cfo_plan_level_t;

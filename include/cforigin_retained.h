@@ -46,6 +46,9 @@ typedef struct cfo_retained_t {
 
     cfo_known_t known;           /* checked pairs */
 
+    char tree_hash[48];          /* of the text that this server runs with;
+                                  * "": of none yet */
+
     /* Labels of vhosts that another module serves. */
     apr_pool_t *taken_pool;
     struct apr_hash_t *taken;

@@ -189,7 +189,7 @@ cfo_plan_t *cfo_plan_make(apr_pool_t *p, const apr_array_header_t *vhosts,
     /* 2. Who shares a certificate with whom, and whether they agree. */
     cfo_plan_groups(&work);
     /* 3. CFOriginPack on: up to 200 names on one. */
-    if (packs && !work.plan->errors)
+    if (packs)
         cfo_plan_pack(&work);
     /* 4. One certificate for each group and request type. */
     want_all(&work);

@@ -187,6 +187,29 @@ def test_files_that_are_lost_end_no_server(httpd, folder, cloudflare, lose):
     assert len(cloudflare.creates()) == 2
 
 
+def test_a_mistake_that_a_lost_file_lays_bare_ends_no_running_server(
+        httpd, folder, cloudflare):
+    """The second virtual host differs in its settings, which is nothing while
+    it has another CA's certificate."""
+    pairs.self_signed(folder / "origin.pem", folder / "origin.key",
+                      ["a.example.com"])
+    second = free_port()
+    httpd.server(f"Listen 127.0.0.1:{second}")
+    httpd.vhost("a.example.com", "CFOrigin on", "CFOriginValidity 90")
+    httpd.vhost("a.example.com", "CFOrigin on", "CFOriginValidity 365",
+                *target_lines(folder), port=second)
+    httpd.start()
+    for file in list(folder.iterdir()):
+        file.unlink()
+    passed, said = httpd.configtest()
+    assert not passed and "CFOriginValidity" in said
+    httpd.expect(r"cforigin:warn.*differ in CFOriginValidity")
+    httpd.graceful()
+    assert httpd.get("a.example.com").status == 200
+    assert fetch(second, "a.example.com",
+                 roots=cloudflare.roots).status == 200
+
+
 def test_another_cas_certificate_is_foreign_and_left_alone(
         httpd, folder, cloudflare):
     pairs.self_signed(folder / "origin.pem", folder / "origin.key",
