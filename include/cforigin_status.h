@@ -13,22 +13,27 @@
 #include "cforigin_picture.h"
 #include "cforigin_standing.h"
 
-/** Parent, at the end of post_config: make the shared records, fill them. */
+/** Parent, at the end of post_config: make the shared records. */
 void cfo_status_create(cfo_generation_t *gen);
 
-/** Parent: what changed since. */
-void cfo_status_publish(const cfo_generation_t *gen);
+/** Parent: what changed since. @return the picture, from its own memory */
+const cfo_status_t *cfo_status_publish(const cfo_generation_t *gen,
+                                       apr_pool_t *p);
 
-/** Anybody: a consistent picture at this moment. */
+/** A worker begins: it can't write the records. */
+void cfo_status_only_read(void);
+
+/** A worker: a consistent picture at this moment. */
 cfo_status_t *cfo_status_read(const cfo_generation_t *gen, apr_pool_t *p,
                               apr_time_t now);
 
 /** Parent: a line in the log for each certificate that needs something, and
  * one in sum. Once a generation. */
-void cfo_status_tell(const cfo_generation_t *gen);
+void cfo_status_tell(const cfo_generation_t *gen, const cfo_status_t *status);
 
-/** Parent: what has another state than was told last. Part of publishing. */
-void cfo_status_tell_changes(const cfo_generation_t *gen);
+/** Parent: what has another state than was told last. */
+void cfo_status_tell_changes(const cfo_generation_t *gen,
+                             const cfo_status_t *status);
 
 /** SetHandler cforigin-status. */
 int cfo_status_handle(const cfo_generation_t *gen, request_rec *r);

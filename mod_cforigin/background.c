@@ -327,6 +327,15 @@ static void look_around(cfo_generation_t *gen, apr_time_t now)
     cfo_warn_look(gen, now);
 }
 
+static void publish(const cfo_generation_t *gen)
+{
+    apr_pool_t *ptemp;
+
+    apr_pool_create(&ptemp, gen->pool);
+    cfo_status_tell_changes(gen, cfo_status_publish(gen, ptemp));
+    apr_pool_destroy(ptemp);
+}
+
 void cfo_background_tick(cfo_generation_t *gen)
 {
     static apr_time_t last;
@@ -350,5 +359,5 @@ void cfo_background_tick(cfo_generation_t *gen)
         cfo_reload_consider(gen, apr_time_now());
     if (!gen->retained->own_graceful && !cfo_keeper_is_running(gen->retained))
         start_round(gen, 1, now);
-    cfo_status_publish(gen);
+    publish(gen);
 }

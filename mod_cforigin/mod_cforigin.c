@@ -284,7 +284,7 @@ static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     else
         cfo_background_begin(generation);
     cfo_status_create(generation);
-    cfo_status_tell(generation);
+    cfo_status_tell(generation, cfo_status_publish(generation, ptemp));
     return OK;
 }
 
@@ -297,6 +297,15 @@ static int monitor(apr_pool_t *p, server_rec *s)
     if (generation)
         cfo_background_tick(generation);
     return OK;
+}
+
+/* A worker is who it will be, and has served nobody yet. */
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    (void)pchild;
+    (void)s;
+    if (generation)
+        cfo_status_only_read();
 }
 
 static int handle_status(request_rec *r)
@@ -324,6 +333,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_ssl_add_cert_files(add_cert_files, mod_md, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(check_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handle_status, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, server_status, NULL, NULL,
                       APR_HOOK_MIDDLE);

@@ -11,7 +11,7 @@ static struct {
     apr_array_header_t *secrets; /* paths: const char * */
 } known;
 
-/* --- the parent writes --- */
+/* --- from standings to records --- */
 
 static void text(char *to, apr_size_t size, const char *from)
 {
@@ -86,46 +86,21 @@ static const char *reload_reason(const cfo_generation_t *gen)
     return reason;
 }
 
-static void publish_head(const cfo_generation_t *gen, apr_pool_t *p)
+static void fill_head(const cfo_generation_t *gen, cfo_live_head_t *head,
+                      apr_pool_t *p)
 {
     const cfo_retained_t *r = gen->retained;
-    cfo_live_head_t head;
 
-    memset(&head, 0, sizeof(head));
-    head.looked_at = apr_time_now();
-    text(head.reload_reason, sizeof(head.reload_reason),
+    memset(head, 0, sizeof(*head));
+    head->looked_at = apr_time_now();
+    text(head->reload_reason, sizeof(head->reload_reason),
          cfo_show_without_paths(p, reload_reason(gen), known.secrets));
-    head.keeper_running = cfo_keeper_is_running(r);
-    head.keeper_last_run =
-        head.keeper_running ? r->keeper_started : r->keeper_ended;
-    head.keeper_next_run = cfo_standing_next(gen);
-    memcpy(head.calls, r->calls, sizeof(head.calls));
-    head.reloads = r->gracefuls;
-    cfo_shared_put_head(&head);
-}
-
-void cfo_status_publish(const cfo_generation_t *gen)
-{
-    apr_pool_t *ptemp;
-    int i;
-
-    if (!cfo_shared_is_there())
-        return;
-    apr_pool_create(&ptemp, gen->pool);
-    cfo_shared_begin();
-    publish_head(gen, ptemp);
-    for (i = 0; i < gen->plan->wanted->nelts; i++) {
-        cfo_live_t live;
-
-        fill_live(gen, &gen->standings[i], &live, ptemp);
-        cfo_shared_put(i, &live);
-        apr_pool_clear(ptemp);
-    }
-    for (i = 0; i < gen->plan->accounts->nelts; i++)
-        cfo_shared_put_account(i, &gen->accounts[i]);
-    cfo_shared_end();
-    apr_pool_destroy(ptemp);
-    cfo_status_tell_changes(gen);
+    head->keeper_running = cfo_keeper_is_running(r);
+    head->keeper_last_run =
+        head->keeper_running ? r->keeper_started : r->keeper_ended;
+    head->keeper_next_run = cfo_standing_next(gen);
+    memcpy(head->calls, r->calls, sizeof(head->calls));
+    head->reloads = r->gracefuls;
 }
 
 /* --- what a generation knows --- */
@@ -211,10 +186,14 @@ void cfo_status_create(cfo_generation_t *gen)
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, gen->base,
                      "no shared memory for the status: it shows nothing "
                      "until the next start");
-    cfo_status_publish(gen);
 }
 
-/* --- anybody reads --- */
+void cfo_status_only_read(void)
+{
+    cfo_shared_only_read();
+}
+
+/* --- from records to a picture --- */
 
 /* ".../3/cert.pem" is of generation 3; a target's file is of none. */
 static int generation_of(const cfo_generation_t *gen, const char *path)
@@ -297,35 +276,33 @@ static const apr_array_header_t *labels_of(const cfo_generation_t *gen,
     return labels;
 }
 
-static void show_wanted(const cfo_generation_t *gen, int i,
-                        cfo_status_cert_t *cert, apr_pool_t *p, apr_time_t now)
+static void show_wanted(const cfo_generation_t *gen, const cfo_standing_t *st,
+                        const cfo_live_t *live, cfo_status_cert_t *cert,
+                        apr_pool_t *p, apr_time_t now)
 {
-    const cfo_standing_t *st = &gen->standings[i];
     const cfo_wanted_t *wanted = st->wanted;
-    cfo_live_t live;
     cfo_state_facts_t facts;
 
-    cfo_shared_get(i, &live);
     memset(cert, 0, sizeof(*cert));
     cert->name = wanted->name;
     cert->request_type = cfo_request_type_word(wanted->request_type);
     cert->hostnames = wanted->hostnames;
     cert->vhosts = labels_of(gen, wanted->vhosts, p);
-    cert->reason = (cfo_reason_t)live.reason;
-    cert->renew_at = live.renew_at;
+    cert->reason = (cfo_reason_t)live->reason;
+    cert->renew_at = live->renew_at;
     cert->requested_validity = wanted->settings.validity;
     cert->manual = wanted->settings.renew_manual;
-    cert->trying = live.trying;
+    cert->trying = live->trying;
     if (st->served && !st->lacking)
-        show_served(gen, st, &live, cert);
+        show_served(gen, st, live, cert);
     else
-        show_stored(&live, cert, p);
-    show_error(&live, cert, p);
+        show_stored(live, cert, p);
+    show_error(live, cert, p);
     memset(&facts, 0, sizeof(facts));
     facts.served = cert->served;
-    facts.failures = live.failures;
-    facts.issuing = live.action == CFO_ISSUE;
-    facts.adopted = live.adopted || live.action == CFO_ADOPT;
+    facts.failures = live->failures;
+    facts.issuing = live->action == CFO_ISSUE;
+    facts.adopted = live->adopted || live->action == CFO_ADOPT;
     facts.not_after = cert->not_after;
     facts.warn_at = cfo_schedule_warn_at(cert->not_before, cert->not_after,
                                          &wanted->settings.warn_window);
@@ -351,36 +328,30 @@ static void show_foreign(cfo_status_t *status)
     }
 }
 
-static void show_accounts(const cfo_generation_t *gen, cfo_status_t *status)
+static void show_account(const cfo_generation_t *gen, int i,
+                         const cfo_account_state_t *state,
+                         cfo_status_t *status)
 {
-    int i;
+    cfo_status_account_t *account = apr_array_push(status->accounts);
 
-    for (i = 0; i < gen->plan->accounts->nelts; i++) {
-        cfo_status_account_t *account = apr_array_push(status->accounts);
-        cfo_account_state_t state;
-
-        cfo_shared_get_account(i, &state);
-        account->account =
-            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).name;
-        account->paused_until =
-            state.paused_until > status->now ? state.paused_until : 0;
-        account->last_success = state.last_success;
-    }
+    account->account =
+        APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).name;
+    account->paused_until =
+        state->paused_until > status->now ? state->paused_until : 0;
+    account->last_success = state->last_success;
 }
 
-static void show_head(cfo_status_t *status, apr_pool_t *p)
+static void show_head(const cfo_live_head_t *head, cfo_status_t *status,
+                      apr_pool_t *p)
 {
-    cfo_live_head_t head;
-
-    cfo_shared_get_head(&head);
-    if (head.reload_reason[0])
-        status->reload_wanted = apr_pstrdup(p, head.reload_reason);
-    status->looked_at = head.looked_at;
-    status->keeper_running = head.keeper_running;
-    status->keeper_last_run = head.keeper_last_run;
-    status->keeper_next_run = head.keeper_next_run;
-    status->reloads = head.reloads;
-    memcpy(status->calls, head.calls, sizeof(status->calls));
+    if (head->reload_reason[0])
+        status->reload_wanted = apr_pstrdup(p, head->reload_reason);
+    status->looked_at = head->looked_at;
+    status->keeper_running = head->keeper_running;
+    status->keeper_last_run = head->keeper_last_run;
+    status->keeper_next_run = head->keeper_next_run;
+    status->reloads = head->reloads;
+    memcpy(status->calls, head->calls, sizeof(status->calls));
 }
 
 /* Work whose time came a while ago and that nobody has begun. */
@@ -402,27 +373,10 @@ static void find_overdue(cfo_status_t *status)
         status->keeper_overdue = 0;
 }
 
-static void show_all(const cfo_generation_t *gen, cfo_status_t *status,
-                     apr_pool_t *p)
-{
-    int i;
-
-    status->certificates->nelts = status->accounts->nelts = 0;
-    status->reload_wanted = NULL;
-    for (i = 0; i < gen->plan->wanted->nelts; i++)
-        show_wanted(gen, i, apr_array_push(status->certificates), p,
-                    status->now);
-    show_foreign(status);
-    show_accounts(gen, status);
-    show_head(status, p);
-}
-
-cfo_status_t *cfo_status_read(const cfo_generation_t *gen, apr_pool_t *p,
-                              apr_time_t now)
+static cfo_status_t *picture_make(const cfo_generation_t *gen, apr_pool_t *p,
+                                  apr_time_t now)
 {
     cfo_status_t *status = apr_pcalloc(p, sizeof(*status));
-    int tries = 0;
-    apr_uint32_t before;
 
     status->now = now;
     status->server = ap_get_server_banner();
@@ -432,13 +386,92 @@ cfo_status_t *cfo_status_read(const cfo_generation_t *gen, apr_pool_t *p,
                                           sizeof(cfo_status_cert_t));
     status->accounts = apr_array_make(p, gen->plan->accounts->nelts + 1,
                                       sizeof(cfo_status_account_t));
+    return status;
+}
+
+static void picture_finish(cfo_status_t *status)
+{
+    cfo_status_add_up(status);
+    find_overdue(status);
+}
+
+/* --- the parent publishes --- */
+
+const cfo_status_t *cfo_status_publish(const cfo_generation_t *gen,
+                                       apr_pool_t *p)
+{
+    cfo_status_t *status = picture_make(gen, p, apr_time_now());
+    cfo_live_head_t head;
+    apr_pool_t *ptemp;
+    int i;
+
+    apr_pool_create(&ptemp, p);
+    cfo_shared_begin();
+    fill_head(gen, &head, ptemp);
+    cfo_shared_put_head(&head);
+    show_head(&head, status, p);
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        const cfo_standing_t *st = &gen->standings[i];
+        cfo_live_t live;
+
+        fill_live(gen, st, &live, ptemp);
+        cfo_shared_put(i, &live);
+        show_wanted(gen, st, &live, apr_array_push(status->certificates), p,
+                    status->now);
+        apr_pool_clear(ptemp);
+    }
+    show_foreign(status);
+    for (i = 0; i < gen->plan->accounts->nelts; i++) {
+        cfo_shared_put_account(i, &gen->accounts[i]);
+        show_account(gen, i, &gen->accounts[i], status);
+    }
+    cfo_shared_end();
+    apr_pool_destroy(ptemp);
+    picture_finish(status);
+    return status;
+}
+
+/* --- a worker reads --- */
+
+static void read_all(const cfo_generation_t *gen, cfo_status_t *status,
+                     apr_pool_t *p)
+{
+    cfo_live_head_t head;
+    int i;
+
+    status->certificates->nelts = status->accounts->nelts = 0;
+    status->reload_wanted = NULL;
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        cfo_live_t live;
+
+        cfo_shared_get(i, &live);
+        show_wanted(gen, &gen->standings[i], &live,
+                    apr_array_push(status->certificates), p, status->now);
+    }
+    show_foreign(status);
+    for (i = 0; i < gen->plan->accounts->nelts; i++) {
+        cfo_account_state_t state;
+
+        cfo_shared_get_account(i, &state);
+        show_account(gen, i, &state, status);
+    }
+    cfo_shared_get_head(&head);
+    show_head(&head, status, p);
+}
+
+cfo_status_t *cfo_status_read(const cfo_generation_t *gen, apr_pool_t *p,
+                              apr_time_t now)
+{
+    cfo_status_t *status = picture_make(gen, p, now);
+    int tries = 0;
+    apr_uint32_t before;
+
     if (!cfo_shared_is_there())
         return status;
     do {
         before = cfo_shared_picture();
-        show_all(gen, status, p);
+        read_all(gen, status, p);
     } while ((before & 1 || cfo_shared_picture() != before) && ++tries < 5);
-    cfo_status_add_up(status);
-    find_overdue(status);
+    picture_finish(status);
     return status;
 }

@@ -54,14 +54,12 @@ static apr_status_t forget(void *data)
     return APR_SUCCESS;
 }
 
-void cfo_status_tell(const cfo_generation_t *gen)
+void cfo_status_tell(const cfo_generation_t *gen, const cfo_status_t *status)
 {
     apr_pool_t *ptemp;
-    const cfo_status_t *status;
     int i;
 
     apr_pool_create(&ptemp, gen->pool);
-    status = cfo_status_read(gen, ptemp, apr_time_now());
     told.n = status->certificates->nelts;
     told.states =
         apr_palloc(gen->pool, sizeof(int) * (apr_size_t)(told.n + 1));
@@ -88,16 +86,15 @@ static int level_of(const cfo_status_cert_t *c)
                : APLOG_DEBUG;
 }
 
-void cfo_status_tell_changes(const cfo_generation_t *gen)
+void cfo_status_tell_changes(const cfo_generation_t *gen,
+                             const cfo_status_t *status)
 {
     apr_pool_t *ptemp;
-    const cfo_status_t *status;
     int i;
 
     if (told.states == NULL)
         return;
     apr_pool_create(&ptemp, gen->pool);
-    status = cfo_status_read(gen, ptemp, apr_time_now());
     for (i = 0; i < told.n && i < status->certificates->nelts; i++) {
         const cfo_status_cert_t *c = CERT(status, i);
 

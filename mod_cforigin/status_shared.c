@@ -4,8 +4,15 @@
 #include "status_shared.h"
 
 #include <apr_atomic.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
 
 /* Each record has a sequence count: odd while it is being written. */
 typedef volatile apr_uint32_t sequence_t;
@@ -42,14 +49,40 @@ static struct {
     cell_t *cells;
     words_t *words;
     apr_size_t size;
+    int fd; /* of the memory, to map it once more; -1: none */
 } shared;
+
+static void forget_fd(void)
+{
+    if (shared.fd >= 0)
+        close(shared.fd);
+    shared.fd = -1;
+}
 
 static apr_status_t unmap(void *data)
 {
     (void)data;
     munmap(shared.head, shared.size);
+    forget_fd();
     memset(&shared, 0, sizeof(shared));
     return APR_SUCCESS;
+}
+
+/* Memory as a file without a name, so that a worker can map it once more, to
+ * read. A limit on files counts for it, and to pass it would be a signal. */
+static int memory_file(apr_size_t size)
+{
+    struct rlimit limit;
+    int fd;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < size)
+        return -1;
+    fd = memfd_create("cforigin-status", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
 int cfo_shared_create(apr_pool_t *p, int certificates, int accounts)
@@ -59,10 +92,19 @@ int cfo_shared_create(apr_pool_t *p, int certificates, int accounts)
     shared.size =
         sizeof(head_cell_t) + (apr_size_t)accounts * sizeof(account_cell_t) +
         (apr_size_t)certificates * (sizeof(cell_t) + sizeof(words_t));
-    base = mmap(NULL, shared.size, PROT_READ | PROT_WRITE,
-                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED)
+    shared.fd = memory_file(shared.size);
+    base =
+        mmap(NULL, shared.size, PROT_READ | PROT_WRITE,
+             MAP_SHARED | (shared.fd < 0 ? MAP_ANONYMOUS : 0), shared.fd, 0);
+    if (base == MAP_FAILED) {
+        forget_fd();
         return 0;
+    }
+    /* From here on nobody gets another mapping to write (Linux 5.1). */
+    if (shared.fd >= 0)
+        (void)fcntl(shared.fd, F_ADD_SEALS,
+                    F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW |
+                        F_SEAL_SEAL);
     shared.head = base;
     shared.accounts = (account_cell_t *)(shared.head + 1);
     shared.cells = (cell_t *)(void *)(shared.accounts + accounts);
@@ -71,13 +113,30 @@ int cfo_shared_create(apr_pool_t *p, int certificates, int accounts)
     return 1;
 }
 
+/* A new mapping in the old one's place is without the right to write that
+ * mprotect() could give back. */
+void cfo_shared_only_read(void)
+{
+    if (!cfo_shared_is_there())
+        return;
+    if (shared.fd < 0 ||
+        mmap(shared.head, shared.size, PROT_READ, MAP_SHARED | MAP_FIXED,
+             shared.fd, 0) == MAP_FAILED)
+        (void)mprotect(shared.head, shared.size, PROT_READ);
+    forget_fd();
+}
+
 int cfo_shared_is_there(void)
 {
     return shared.head != NULL;
 }
 
+/* --- the parent writes ----------------------------------------------------
+ */
+
 /* APR's atomic operations are full barriers. What has not changed is not
- * written: its page stays as clean as it is. */
+ * written: its page stays as clean as it is. Of what is there nothing is
+ * believed: it is compared, and that is all. */
 static void put(sequence_t *sequence, void *to, const void *from,
                 apr_size_t size)
 {
@@ -86,6 +145,68 @@ static void put(sequence_t *sequence, void *to, const void *from,
     apr_atomic_inc32(sequence);
     memcpy(to, from, size);
     apr_atomic_inc32(sequence);
+}
+
+void cfo_shared_begin(void)
+{
+    if (cfo_shared_is_there())
+        apr_atomic_inc32(&shared.head->picture);
+}
+
+void cfo_shared_end(void)
+{
+    if (cfo_shared_is_there())
+        apr_atomic_inc32(&shared.head->picture);
+}
+
+void cfo_shared_put_head(const cfo_live_head_t *head)
+{
+    if (cfo_shared_is_there())
+        put(&shared.head->sequence, &shared.head->head, head, sizeof(*head));
+}
+
+static int has_words(const cfo_live_t *live)
+{
+    return live->serial[0] || live->ray[0] || live->message[0];
+}
+
+void cfo_shared_put(int i, const cfo_live_t *live)
+{
+    const char *words = (const char *)live + WORDS_AT;
+    int has = has_words(live);
+    words_t *kept;
+    cell_t *cell;
+
+    if (!cfo_shared_is_there())
+        return;
+    cell = &shared.cells[i];
+    kept = &shared.words[i];
+    if (has == cell->has_words && !memcmp(cell->live, live, WORDS_AT) &&
+        (!has || !memcmp(kept->text, words, sizeof(kept->text))))
+        return;
+    apr_atomic_inc32(&cell->sequence);
+    memcpy(cell->live, live, WORDS_AT);
+    cell->has_words = has;
+    if (has)
+        memcpy(kept->text, words, sizeof(kept->text));
+    apr_atomic_inc32(&cell->sequence);
+}
+
+void cfo_shared_put_account(int i, const cfo_account_state_t *state)
+{
+    if (cfo_shared_is_there())
+        put(&shared.accounts[i].sequence, &shared.accounts[i].state, state,
+            sizeof(*state));
+}
+
+/* --- workers read ---------------------------------------------------------
+ */
+
+/* Neither what was read before nor what is read next may slip past it. */
+static apr_uint32_t number_of(const sequence_t *sequence)
+{
+    __sync_synchronize();
+    return __atomic_load_n(sequence, __ATOMIC_ACQUIRE);
 }
 
 /* The parent may lose its CPU in the middle of a record, so a reader gives way
@@ -98,63 +219,38 @@ static void give_way(int tries)
         apr_sleep(200);
 }
 
-static void get(sequence_t *sequence, void *to, const void *from,
+static void get(const sequence_t *sequence, void *to, const void *from,
                 apr_size_t size)
 {
     int tries;
 
     for (tries = 0; tries < TRIES; tries++) {
-        apr_uint32_t before = apr_atomic_add32(sequence, 0);
+        apr_uint32_t before = number_of(sequence);
 
         memcpy(to, from, size);
-        if (!(before & 1) && apr_atomic_add32(sequence, 0) == before)
+        if (!(before & 1) && number_of(sequence) == before)
             return;
         give_way(tries);
     }
 }
 
-void cfo_shared_begin(void)
-{
-    apr_atomic_inc32(&shared.head->picture);
-}
+/* Whatever is there: texts end, and words for numbers are found. */
+#define END(text) ((text)[sizeof(text) - 1] = '\0')
 
-void cfo_shared_end(void)
+static int within(int number, int count)
 {
-    apr_atomic_inc32(&shared.head->picture);
+    return number >= 0 && number < count ? number : 0;
 }
 
 apr_uint32_t cfo_shared_picture(void)
 {
-    return apr_atomic_add32(&shared.head->picture, 0);
-}
-
-void cfo_shared_put_head(const cfo_live_head_t *head)
-{
-    put(&shared.head->sequence, &shared.head->head, head, sizeof(*head));
+    return number_of(&shared.head->picture);
 }
 
 void cfo_shared_get_head(cfo_live_head_t *head)
 {
     get(&shared.head->sequence, head, &shared.head->head, sizeof(*head));
-}
-
-void cfo_shared_put(int i, const cfo_live_t *live)
-{
-    const char *words = (const char *)live + WORDS_AT;
-    cell_t *cell = &shared.cells[i];
-    words_t *kept = &shared.words[i];
-    int has = live->serial[0] || live->ray[0] || live->message[0];
-    int same = has == cell->has_words && !memcmp(cell->live, live, WORDS_AT) &&
-               (!has || !memcmp(kept->text, words, sizeof(kept->text)));
-
-    if (same)
-        return;
-    apr_atomic_inc32(&cell->sequence);
-    memcpy(cell->live, live, WORDS_AT);
-    cell->has_words = has;
-    if (has)
-        memcpy(kept->text, words, sizeof(kept->text));
-    apr_atomic_inc32(&cell->sequence);
+    END(head->reload_reason);
 }
 
 static void copy_out(const cell_t *cell, const words_t *words,
@@ -169,23 +265,25 @@ static void copy_out(const cell_t *cell, const words_t *words,
 
 void cfo_shared_get(int i, cfo_live_t *live)
 {
-    cell_t *cell = &shared.cells[i];
+    const cell_t *cell = &shared.cells[i];
     int tries;
 
     for (tries = 0; tries < TRIES; tries++) {
-        apr_uint32_t before = apr_atomic_add32(&cell->sequence, 0);
+        apr_uint32_t before = number_of(&cell->sequence);
 
         copy_out(cell, &shared.words[i], live);
-        if (!(before & 1) && apr_atomic_add32(&cell->sequence, 0) == before)
-            return;
+        if (!(before & 1) && number_of(&cell->sequence) == before)
+            break;
         give_way(tries);
     }
-}
-
-void cfo_shared_put_account(int i, const cfo_account_state_t *state)
-{
-    put(&shared.accounts[i].sequence, &shared.accounts[i].state, state,
-        sizeof(*state));
+    live->reason = within(live->reason, CFO_REASONS);
+    live->kind = within(live->kind, CFO_KINDS);
+    END(live->serial);
+    END(live->sha256);
+    END(live->key);
+    END(live->issuer);
+    END(live->ray);
+    END(live->message);
 }
 
 void cfo_shared_get_account(int i, cfo_account_state_t *state)

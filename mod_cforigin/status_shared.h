@@ -2,6 +2,9 @@
 /**
  * The records in shared memory: what changes while a generation lives. The
  * parent writes, workers copy out. One generation at a time.
+ *
+ * The parent never reads them back: a worker that was taken over can't write
+ * them, and if it could, it would lead nobody but other workers astray.
  */
 #ifndef STATUS_SHARED_H
 #define STATUS_SHARED_H
@@ -41,15 +44,20 @@ int cfo_shared_create(apr_pool_t *p, int certificates, int accounts);
 /** 1 when there are records at all. */
 int cfo_shared_is_there(void);
 
-/* Parent: between begin and end a reader knows that the picture moves. */
+/** A worker, once: from now on this process can't write them any more. */
+void cfo_shared_only_read(void);
+
+/* Parent: between begin and end a reader knows that the picture moves. Where
+ * there is no memory, nothing happens. */
 void cfo_shared_begin(void);
 void cfo_shared_end(void);
 void cfo_shared_put_head(const cfo_live_head_t *head);
 void cfo_shared_put(int certificate, const cfo_live_t *live);
 void cfo_shared_put_account(int account, const cfo_account_state_t *state);
 
-/* Anybody. A record is never torn; a picture is whole when its number was the
- * same, and even, before the first and after the last record. */
+/* Workers. A record is never torn, its texts end, its enumerations are within
+ * their bounds; a picture is whole when its number was the same, and even,
+ * before the first and after the last record. */
 apr_uint32_t cfo_shared_picture(void);
 void cfo_shared_get_head(cfo_live_head_t *head);
 void cfo_shared_get(int certificate, cfo_live_t *live);

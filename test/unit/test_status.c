@@ -10,10 +10,7 @@
 
 #include <apr_strings.h>
 
-#include "../../mod_cforigin/status_shared.h"
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include "cforigin_picture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define NOW ((apr_time_t)1795420800 * APR_USEC_PER_SEC)
@@ -383,55 +380,6 @@ static void test_words(void **state)
                                     cfo_state_word((cfo_state_t)k));
 }
 
-#define ROUNDS 6000
-
-static void write_records(void)
-{
-    static cfo_live_t live;
-
-    for (int round = 1; round <= ROUNDS; round++) {
-        memset(&live, 'a' + round % 26, sizeof(live));
-        cfo_shared_begin();
-        cfo_shared_put(0, &live);
-        cfo_shared_put(1, &live);
-        cfo_shared_end();
-        usleep(20); /* far less than the parent takes from look to look */
-    }
-}
-
-/* A reader beside a writer: no record is ever torn, and two records are of
- * one picture when its number says so. */
-static void test_reading_while_the_parent_writes(void **state)
-{
-    static cfo_live_t one, two, expected;
-    int status;
-    pid_t writer;
-
-    (void)state;
-    assert_true(cfo_shared_create(pool, 2, 1));
-    writer = fork();
-    if (writer == 0) {
-        write_records();
-        _exit(0);
-    }
-    while (waitpid(writer, &status, WNOHANG) == 0) {
-        apr_uint32_t before = cfo_shared_picture();
-
-        cfo_shared_get(0, &one);
-        cfo_shared_get(1, &two);
-        memset(&expected, one.message[0], sizeof(expected));
-        assert_memory_equal(&one, &expected, sizeof(one));
-        memset(&expected, two.message[0], sizeof(expected));
-        assert_memory_equal(&two, &expected, sizeof(two));
-        if ((before & 1) || cfo_shared_picture() != before)
-            continue;
-        assert_memory_equal(&one, &two, sizeof(one));
-    }
-    assert_int_equal(status, 0);
-    cfo_shared_get(1, &two);
-    assert_int_equal(two.message[0], 'a' + ROUNDS % 26);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -462,7 +410,6 @@ int main(void)
         cmocka_unit_test(test_narrow_and_filter),
         cmocka_unit_test(test_watching),
         cmocka_unit_test(test_words),
-        cmocka_unit_test(test_reading_while_the_parent_writes),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
