@@ -93,6 +93,7 @@ const cfo_attempt_t *cfo_retained_attempt(const cfo_retained_t *r,
 typedef struct cfo_kept_notices_t {
     cfo_notices_t notices;
     int unsaved;       /* the store could not keep them */
+    int untold;        /* no keeper has taken in yet that it ends soon */
     apr_time_t warned; /* of its end, in the log; 0: never */
 } cfo_kept_notices_t;
 

@@ -36,7 +36,7 @@ typedef struct cfo_standing_t {
     int repair;              /* valid, but its files differ from it */
     int trying;              /* a keeper has it in hand */
     int tell_expiring;       /* the notify command has to hear of its end */
-    apr_time_t tell_at;      /* … and of what else waits; 0: nothing */
+    apr_time_t tell_at;      /* when, and what else waits; 0: nothing */
     int asked;               /* mod_ssl asked for it this generation */
     const char *served_cert; /* what it was given, NULL: nothing */
     const char *served_key;

@@ -7,7 +7,8 @@
 
 #define DAY apr_time_from_sec(24 * 60 * 60)
 
-/* A keeper that died told nothing: it is tried again after this. */
+/* A keeper that could not start, or died, told nothing: it is tried again
+ * after this. */
 #define TELL_AGAIN apr_time_from_sec(60)
 
 static const cfo_cert_facts_t *facts_of(const cfo_standing_t *st)
@@ -34,6 +35,9 @@ void cfo_warn_begin(cfo_generation_t *gen)
         if (kept && kept->unsaved)
             notices = kept->notices;
         st->tell_at = cfo_notices_due(&notices);
+        st->tell_expiring = kept && kept->untold;
+        if (st->tell_expiring)
+            st->tell_at = 1; /* as soon as can be */
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);
@@ -81,6 +85,7 @@ static void warn(cfo_generation_t *gen, cfo_standing_t *st, apr_time_t now)
     if (kept.warned && kept.warned <= now && now - kept.warned < DAY)
         return;
     kept.warned = now;
+    kept.untold = gen->global->notify != NULL;
     cfo_retained_put_notices(gen->retained, st->key, &kept);
     apr_pool_create(&ptemp, gen->pool);
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, gen->base,
@@ -90,8 +95,9 @@ static void warn(cfo_generation_t *gen, cfo_standing_t *st, apr_time_t now)
                  cfo_time_word(ptemp, facts_of(st)->not_after),
                  why(st, ptemp));
     apr_pool_destroy(ptemp);
-    if (gen->global->notify)
-        st->tell_expiring = 1;
+    st->tell_expiring = kept.untold;
+    if (st->tell_expiring)
+        st->tell_at = now;
 }
 
 void cfo_warn_look(cfo_generation_t *gen, apr_time_t now)
@@ -108,9 +114,7 @@ void cfo_warn_look(cfo_generation_t *gen, apr_time_t now)
 int cfo_warn_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
                     apr_time_t now)
 {
-    if (gen->global->notify == NULL)
-        return 0;
-    return st->tell_expiring || (st->tell_at && st->tell_at <= now);
+    return gen->global->notify && st->tell_at && st->tell_at <= now;
 }
 
 void cfo_warn_fill(cfo_generation_t *gen, cfo_standing_t *st, cfo_item_t *item,
@@ -121,12 +125,11 @@ void cfo_warn_fill(cfo_generation_t *gen, cfo_standing_t *st, cfo_item_t *item,
 
     if (kept && kept->unsaved)
         item->notices = kept->notices;
-    if (st->tell_expiring) {
+    if (st->tell_expiring && is_expiring(st, cfo_clock_trusted(gen, now))) {
         item->expiring = 1;
         item->not_after = facts_of(st)->not_after;
         item->serial = facts_of(st)->serial;
     }
-    st->tell_expiring = 0;
     if (st->tell_at)
         st->tell_at = now + TELL_AGAIN;
 }
@@ -142,6 +145,7 @@ void cfo_warn_learn(cfo_generation_t *gen, cfo_standing_t *st,
         kept = *old;
     kept.notices = *notices;
     kept.unsaved = !saved;
+    kept.untold = st->tell_expiring = 0;
     cfo_retained_put_notices(gen->retained, st->key, &kept);
     st->tell_at = cfo_notices_due(notices);
 }

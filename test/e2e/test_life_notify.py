@@ -142,6 +142,29 @@ def test_it_is_told_until_it_exits_with_0(httpd, cloudflare, clock, told):
     assert life.shown(httpd, "a.example.com")["state"] == "ok"
 
 
+def test_what_no_keeper_could_tell_is_told_by_the_next(httpd, clock, told):
+    """That it ends soon is told although the keeper could not start when it
+    was due, nor before a reload."""
+    httpd.vhost("week.example.com", "CFOrigin on", "CFOriginValidity 7",
+                "CFOriginRenewMode manual")
+    httpd.expect(r"cforigin:error.*can't be started",
+                 r"cforigin:warn.*expires")
+    httpd.start()
+    clock.until(lambda: told.events("week.example.com") == ["issued"],
+                "issued")
+    program = httpd.root / "libexec/cforigin-keeper"
+    program.rename(program.with_suffix(".gone"))
+    clock.forward(days=6.5)
+    clock.until(lambda: httpd.log.matching("can't be started"), "a try", 40)
+    httpd.graceful()
+    program.with_suffix(".gone").rename(program)
+    clock.until(lambda: told.events("week.example.com")
+                == ["issued", "expiring"],
+                lambda: str(told.events("week.example.com")), 40)
+    clock.ticks(8)
+    assert told.events("week.example.com") == ["issued", "expiring"]
+
+
 @pytest.mark.parametrize("mode, folder", [(0o757, 0o755), (0o775, 0o755),
                                           (0o755, 0o757)])
 def test_a_program_that_others_can_write_is_refused(
