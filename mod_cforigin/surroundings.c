@@ -117,12 +117,28 @@ static void check_api_ca(checker_t *c, const cfo_global_t *global)
               path, (unsigned)uid);
 }
 
+/* The keeper makes all that is missing on the way: the first folder that is
+ * there has to let it. */
+static const char *first_above(apr_pool_t *p, const char *path)
+{
+    char *above = apr_pstrdup(p, path);
+    struct stat st;
+
+    while (stat(above, &st) != 0 && errno == ENOENT) {
+        char *slash = strrchr(above, '/');
+
+        if (slash == NULL || slash == above)
+            return "/";
+        *slash = '\0';
+    }
+    return above;
+}
+
 static void check_store(checker_t *c, const char *path)
 {
-    struct stat st;
-    char *parent = apr_pstrdup(c->pool, path);
-    char *slash = strrchr(parent, '/');
     const char *others = cfo_store_open_to_others(c->pool, path);
+    const char *above;
+    struct stat st;
 
     if (others)
         fault(c, "CFOriginStoreDir: %s", others);
@@ -139,13 +155,12 @@ static void check_store(checker_t *c, const char *path)
               strerror(errno));
         return;
     }
-    if (slash && slash > parent)
-        *slash = '\0';
-    if (access(parent, W_OK | X_OK) != 0)
+    above = first_above(c->pool, path);
+    if (access(above, W_OK | X_OK) != 0)
         fault(c,
               "CFOriginStoreDir: %s does not exist and can't be made in "
               "%s: %s",
-              path, parent, strerror(errno));
+              path, above, strerror(errno));
 }
 
 apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,

@@ -311,6 +311,17 @@ def test_a_fault_of_the_surroundings_is_an_error_at_configtest_alone(
     httpd.expect(r"cforigin:(error|warn|crit)")
 
 
+def test_a_store_whose_parents_are_missing_is_made(httpd):
+    httpd.directives["CFOriginStoreDir"] = httpd.root / "deep/er/store"
+    httpd.managed(NAME)
+    passed, said = httpd.configtest()
+    assert passed, said
+    assert not (httpd.root / "deep").exists()
+    httpd.start()
+    assert httpd.get(NAME).status == 200
+    assert (httpd.root / "deep/er/store/certs" / NAME).is_dir()
+
+
 @pytest.mark.parametrize("text, word", [
     ("v1.0-" + "0123456789abcdef" * 9, "2026-09-30"), (" \n\t\n", "no token"),
     ("two words", "token"), ("x" * 100000, "token")],
