@@ -113,8 +113,7 @@ static void dump_certificate(const cfo_generation_t *gen,
     dump_next(gen, st, out, p);
 }
 
-static void dump_others(const cfo_generation_t *gen, apr_file_t *out,
-                        apr_pool_t *p)
+static void dump_others(const cfo_generation_t *gen, apr_file_t *out)
 {
     static const char *const why[] = {
         NULL,
@@ -137,7 +136,6 @@ static void dump_others(const cfo_generation_t *gen, apr_file_t *out,
             apr_file_printf(out, "vhost %s (%s)\n  %s\n", vhost->label,
                             vhost->where ? vhost->where : "base server", text);
     }
-    (void)p;
 }
 
 /* mod_ssl refuses a line whose file is absent or empty. */
@@ -265,7 +263,7 @@ void cfo_dump(const cfo_generation_t *gen, apr_file_t *out, apr_pool_t *p)
         dump_certificate(gen, &gen->standings[i], out, p);
     for (i = 0; i < gen->plan->accounts->nelts; i++)
         dump_account(gen, i, out);
-    dump_others(gen, out, p);
+    dump_others(gen, out);
     if (ap_find_linked_module("mod_md.c"))
         apr_file_printf(out, "mod_md is loaded\n  what it manages is left to "
                              "it; which that is shows at a start\n");
