@@ -16,6 +16,7 @@ typedef struct cfo_reload_facts_t {
     int one_process;     /* -X */
     apr_time_t last;     /* our last one, 0: none since the start */
     apr_interval_time_t interval; /* configured, or doubled meanwhile */
+    int doubled;         /* it is longer than configured */
     int early;           /* how many in a row did not wait it out */
     int slots;           /* of the scoreboard: ServerLimit */
     int slots_old;       /* taken by processes of older generations */
@@ -33,9 +34,11 @@ typedef enum {
     CFO_RELOAD_WAIT      /* wanted, but not now; reason says why */
 } cfo_reload_action_t;
 
-/** @param reason set with CFO_RELOAD_WAIT and CFO_RELOAD_TEST */
+/** @param reason set with CFO_RELOAD_WAIT and CFO_RELOAD_TEST; in p, or in
+ *         what the facts point to */
 cfo_reload_action_t cfo_reload_decide(const cfo_reload_facts_t *facts,
-                                      apr_time_t now, const char **reason);
+                                      apr_time_t now, apr_pool_t *p,
+                                      const char **reason);
 
 /** The interval until the next one, after one that happens now: as
  * configured (0), or twice what it was while old processes linger, up to an

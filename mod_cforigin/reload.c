@@ -18,8 +18,8 @@ static struct {
     char test_message[512];
     char neighbour[512];
     apr_time_t tested_at;
-    const char *reason;
-    char told[512]; /* the reason that was logged last */
+    char reason[512]; /* "": none is wanted */
+    char told[512];   /* the reason that was logged last */
 } state;
 
 void cfo_reload_begin(void)
@@ -29,7 +29,7 @@ void cfo_reload_begin(void)
 
 const char *cfo_reload_reason(void)
 {
-    return state.reason;
+    return state.reason[0] ? state.reason : NULL;
 }
 
 /* --- the facts --- */
@@ -99,6 +99,7 @@ static cfo_reload_facts_t collect(const cfo_generation_t *gen)
     facts.interval = r->graceful_interval > gen->global->reload_interval
                          ? r->graceful_interval
                          : gen->global->reload_interval;
+    facts.doubled = facts.interval > gen->global->reload_interval;
     facts.early = r->early_gracefuls;
     facts.tested = state.tested;
     facts.test_message = state.test_message;
@@ -179,11 +180,16 @@ void cfo_reload_consider(cfo_generation_t *gen, apr_time_t now)
 {
     cfo_reload_facts_t facts;
     cfo_reload_action_t action;
+    const char *reason;
+    apr_pool_t *ptemp;
 
     if (gen->retained->own_graceful)
         return; /* it is under way */
     facts = collect(gen);
-    action = cfo_reload_decide(&facts, now, &state.reason);
+    apr_pool_create(&ptemp, gen->pool);
+    action = cfo_reload_decide(&facts, now, ptemp, &reason);
+    apr_cpystrn(state.reason, reason ? reason : "", sizeof(state.reason));
+    apr_pool_destroy(ptemp);
     if (action == CFO_RELOAD_TEST) {
         if (!cfo_keeper_is_running(gen->retained))
             test_configuration(gen);

@@ -81,7 +81,9 @@ static const char *reload_reason(const cfo_generation_t *gen)
 
     for (i = 0; reason == NULL && i < gen->plan->wanted->nelts; i++) {
         if (cfo_standing_wants_reload(&gen->standings[i]))
-            reason = "it was installed this moment";
+            reason = cfo_keeper_is_running(gen->retained)
+                         ? "the keeper is still at work on others"
+                         : "it was installed this moment";
     }
     return reason;
 }

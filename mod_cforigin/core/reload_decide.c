@@ -4,6 +4,8 @@
  */
 #include "cforigin_reload_decide.h"
 
+#include <apr_strings.h>
+
 #define EARLY_MAX 3
 #define INTERVAL_MAX apr_time_from_sec(60 * 60)
 
@@ -23,14 +25,25 @@ static int is_too_soon(const cfo_reload_facts_t *facts, apr_time_t now)
            now - facts->last < facts->interval;
 }
 
-static const char *obstacle(const cfo_reload_facts_t *facts, apr_time_t now)
+static const char *too_soon(const cfo_reload_facts_t *facts, apr_pool_t *p)
+{
+    return apr_psprintf(p, "the last one is less than %s ago, %s",
+                        cfo_duration_word(p, facts->interval),
+                        facts->doubled
+                            ? "CFOriginReloadInterval doubled while processes "
+                              "of older generations linger"
+                            : "as CFOriginReloadInterval says");
+}
+
+static const char *obstacle(const cfo_reload_facts_t *facts, apr_time_t now,
+                            apr_pool_t *p)
 {
     if (facts->off)
         return "CFOriginReload is off";
     if (facts->one_process)
         return "the server runs as one process (-X)";
     if (is_too_soon(facts, now))
-        return "the last one is less than CFOriginReloadInterval ago";
+        return too_soon(facts, p);
     if (facts->slots_old * 2 > facts->slots)
         return "processes of older generations still hold more than half of "
                "the scoreboard";
@@ -43,12 +56,13 @@ static const char *obstacle(const cfo_reload_facts_t *facts, apr_time_t now)
 }
 
 cfo_reload_action_t cfo_reload_decide(const cfo_reload_facts_t *facts,
-                                      apr_time_t now, const char **reason)
+                                      apr_time_t now, apr_pool_t *p,
+                                      const char **reason)
 {
     *reason = NULL;
     if (facts->wanted == 0)
         return CFO_RELOAD_NONE;
-    *reason = obstacle(facts, now);
+    *reason = obstacle(facts, now, p);
     if (*reason)
         return CFO_RELOAD_WAIT;
     if (facts->tested <= 0 || now - facts->tested_at > TEST_FRESH ||

@@ -61,6 +61,22 @@ def test_a_half_done_edit_is_never_loaded(httpd, cloudflare, clock, edit):
     assert len(cloudflare.creates()) == 4
 
 
+def test_what_is_installed_early_in_a_long_round_is_told_why_it_waits(
+        httpd, cloudflare, clock):
+    httpd.managed("a.example.com", "slow.example.com")
+    life.show_status(httpd)
+    httpd.start()
+    cloudflare.fault({"op": "create", "hostname": "slow.example.com"},
+                     {"delay": 6})
+    life.mark(httpd, "a.example.com", "slow.example.com")
+    life.await_generation(httpd, "a.example.com", 2, clock)
+    await_reason(httpd, clock, "the keeper is still at work on others")
+    life.await_served(httpd, "a.example.com", clock)
+    life.await_served(httpd, "slow.example.com", clock)
+    assert wanted(httpd) is None
+    assert httpd.generations() == 2
+
+
 def test_an_edit_is_loaded_by_the_administrators_reload(
         httpd, cloudflare, clock):
     httpd.managed("a.example.com")

@@ -21,6 +21,8 @@
     .wanted = 1, .slots = 16, .interval = MINUTE, .tested = 1,                \
     .tested_at = NOW - SECOND
 
+static apr_pool_t *pool;
+
 static const struct {
     const char *what;
     cfo_reload_facts_t facts;
@@ -35,7 +37,15 @@ static const struct {
     {"too soon",
      {GOOD, .last = NOW - MINUTE + 1},
      CFO_RELOAD_WAIT,
-     "CFOriginReloadInterval"},
+     "less than 1m ago, as CFOriginReloadInterval says"},
+    {"too soon, and doubled twice",
+     {.wanted = 1,
+      .slots = 16,
+      .last = NOW - MINUTE,
+      .interval = 4 * MINUTE,
+      .doubled = 1},
+     CFO_RELOAD_WAIT,
+     "less than 4m ago, CFOriginReloadInterval doubled"},
     {"just late enough", {GOOD, .last = NOW - MINUTE}, CFO_RELOAD_NOW, NULL},
     {"the clock was set back", {GOOD, .last = NOW + 1}, CFO_RELOAD_NOW, NULL},
     {"a fallback doesn't wait it out",
@@ -95,7 +105,7 @@ static void decides(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         const char *reason = "untouched";
         cfo_reload_action_t action =
-            cfo_reload_decide(&rows[i].facts, NOW, &reason);
+            cfo_reload_decide(&rows[i].facts, NOW, pool, &reason);
 
         if (action != rows[i].action)
             fail_msg("%s: %d", rows[i].what, (int)action);
@@ -128,6 +138,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decides),
         cmocka_unit_test(interval_doubles_while_they_linger)};
+    int rc;
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    rc = cmocka_run_group_tests(tests, NULL, NULL);
+    apr_terminate();
+    return rc;
 }
