@@ -67,9 +67,13 @@ const char *cfo_show_relative(char words[CFO_RELATIVE_MAX], apr_time_t t,
  * A sentence of this machine's without the paths in it: of each only the last
  * part stays ("…/token"). Where keys and tokens lie is for the error log.
  * @param secrets paths (const char *) that are taken out whole first, blanks
- *        in them included
+ *        in them included; those that are not hard need not be among them
  */
 const char *cfo_show_without_paths(apr_pool_t *p, const char *text,
                                    const apr_array_header_t *secrets);
+
+/** 1 when nothing but knowing it tells where this path ends: a blank or the
+ * like is in it. */
+int cfo_show_is_hard_path(const char *path);
 
 #endif

@@ -148,23 +148,30 @@ static void learn_foreign(const cfo_generation_t *gen, int index)
     }
 }
 
+/* Thousands of keys, and each failure's text is searched for them: only those
+ * that a text would not give away by their looks. */
+static void learn_secret(const char *path)
+{
+    if (cfo_show_is_hard_path(path))
+        APR_ARRAY_PUSH(known.secrets, const char *) = path;
+}
+
 static void learn_secrets(const cfo_generation_t *gen)
 {
     int i, k;
 
     known.secrets = apr_array_make(gen->pool, 4, sizeof(const char *));
     for (i = 0; i < gen->plan->accounts->nelts; i++)
-        APR_ARRAY_PUSH(known.secrets, const char *) =
-            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).token_file;
+        learn_secret(
+            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).token_file);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         const apr_array_header_t *targets =
             APR_ARRAY_IDX(gen->plan->wanted, i, cfo_wanted_t *)->targets;
 
         for (k = 0; targets && k < targets->nelts; k++)
-            APR_ARRAY_PUSH(known.secrets, const char *) =
-                APR_ARRAY_IDX(targets, k, cfo_target_t).key;
+            learn_secret(APR_ARRAY_IDX(targets, k, cfo_target_t).key);
     }
-    APR_ARRAY_PUSH(known.secrets, const char *) = gen->global->store;
+    learn_secret(gen->global->store);
 }
 
 static void learn(const cfo_generation_t *gen)

@@ -300,7 +300,16 @@ static const char *replace_all(apr_pool_t *p, const char *text,
 /* Where a path ends that nobody quoted. */
 static int ends_path(char c)
 {
-    return c == '\0' || apr_isspace(c) || strchr("'\"<>()[]{},;:", c) != NULL;
+    return c == '\0' || apr_isspace(c) || strchr("'`\"<>()[]{},;:", c) != NULL;
+}
+
+int cfo_show_is_hard_path(const char *path)
+{
+    if (path[0] == '/' && path[1] == '/')
+        return 1;
+    while (!ends_path(*path))
+        path++;
+    return *path != '\0';
 }
 
 const char *cfo_show_without_paths(apr_pool_t *p, const char *text,
@@ -309,8 +318,8 @@ const char *cfo_show_without_paths(apr_pool_t *p, const char *text,
     char *to, *result;
     int i;
 
-    if (text == NULL)
-        return NULL;
+    if (text == NULL || strchr(text, '/') == NULL)
+        return text;
     for (i = 0; secrets && i < secrets->nelts; i++)
         text = replace_all(p, text, APR_ARRAY_IDX(secrets, i, const char *));
     /* "/a" becomes "…/a": two bytes can become five. */

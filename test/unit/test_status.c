@@ -174,8 +174,10 @@ static void test_paths(void **state)
          "mine in " DOTS "/a.key, says /x"},
         {"a/b and/or c", "a/b and/or c"},
         {"/etc/cf/token: no", DOTS "/token: no"},
+        {"it says `/etc/cf/token`", "it says `" DOTS "/token`"},
         {"", ""},
     };
+    static const char no_path[] = "1010: no such zone, and no copy of it";
     apr_array_header_t *secrets = apr_array_make(pool, 1, sizeof(char *));
 
     (void)state;
@@ -184,6 +186,11 @@ static void test_paths(void **state)
         assert_string_equal(cfo_show_without_paths(pool, rows[i].in, secrets),
                             rows[i].out);
     assert_null(cfo_show_without_paths(pool, NULL, secrets));
+    assert_true(cfo_show_is_hard_path("/srv/my keys/a.key"));
+    assert_true(cfo_show_is_hard_path("/srv/keys/a,b"));
+    assert_true(cfo_show_is_hard_path("//srv/keys/a.key"));
+    assert_false(cfo_show_is_hard_path("/srv/keys/a=b.key"));
+    assert_ptr_equal(cfo_show_without_paths(pool, no_path, secrets), no_path);
 }
 
 static void test_states(void **state)
