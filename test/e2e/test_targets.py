@@ -190,7 +190,7 @@ def test_files_that_are_lost_end_no_server(httpd, folder, cloudflare, lose):
 def test_a_mistake_that_a_lost_file_lays_bare_ends_no_running_server(
         httpd, folder, cloudflare):
     """The second virtual host differs in its settings, which is nothing while
-    it has another CA's certificate."""
+    it has another CA's certificate. What is renewed is loaded all the same."""
     pairs.self_signed(folder / "origin.pem", folder / "origin.key",
                       ["a.example.com"])
     second = free_port()
@@ -205,9 +205,13 @@ def test_a_mistake_that_a_lost_file_lays_bare_ends_no_running_server(
     assert not passed and "CFOriginValidity" in said
     httpd.expect(r"cforigin:warn.*differ in CFOriginValidity")
     httpd.graceful()
-    assert httpd.get("a.example.com").status == 200
+    first = httpd.get("a.example.com")
+    assert first.status == 200
     assert fetch(second, "a.example.com",
                  roots=cloudflare.roots).status == 200
+    (httpd.folder("a.example.com") / "renew").touch()
+    waiting.until(lambda: httpd.get("a.example.com").sha256 != first.sha256,
+                  lambda: httpd.story("the renewed one"), 45)
 
 
 def test_another_cas_certificate_is_foreign_and_left_alone(
