@@ -6,6 +6,7 @@
  *   task.c    one certificate under way: which step follows which
  *   told.c    how often the same fault is logged
  *   disk.c    the steps that wait for the disk or a key; on worker threads
+ *   targets.c what of them concerns an administrator's own files
  *   find.c    a create whose answer was lost: is the certificate there?
  *   desk.c    one account: its issuer, its pauses, and the API's clock
  *   probe.c   what time it is there, before a date alone is believed
@@ -13,8 +14,9 @@
  *   look.c    what this server's listeners show
  *   tell.c    what CFOriginNotifyCommand has to be told
  *
- * All but disk.c runs on the main thread. A task and its pool belong to the
- * worker while a job is queued, and to the main thread otherwise.
+ * All but disk.c and targets.c runs on the main thread. A task and its pool
+ * belong to the worker while a job is queued, and to the main thread
+ * otherwise.
  */
 #ifndef CFORIGIN_ROUND_H
 #define CFORIGIN_ROUND_H
@@ -210,6 +212,35 @@ void cfo_disk_look(void *task);    /* -> look */
 void cfo_disk_make(void *task);    /* -> result: key, CSR, intent on disk */
 void cfo_disk_install(void *task); /* -> result, generation */
 void cfo_disk_settle(void *task);  /* after a failure */
+
+/** now, or 0 when the clock can't be believed. */
+apr_time_t cfo_disk_trusted_now(const cfo_task_t *task);
+
+/** For the main thread to log. @param target a target's fault */
+void cfo_disk_note(cfo_task_t *task, cfo_level_t level, int target,
+                   const char *text);
+
+/** What can't be read may be all that is needed: nothing is asked for. */
+cfo_look_t cfo_disk_cant_read(cfo_task_t *task, const char *path,
+                              apr_status_t rv);
+
+/* targets.c: parts of these steps */
+
+/** A pair that a target's paths hold; both texts stay empty if they don't. */
+typedef struct cfo_pair_t {
+    cfo_pem_t cert, key; /* wipe them */
+    const cfo_cert_facts_t *facts;
+} cfo_pair_t;
+
+/** 1 and the pair of the first target that is to be taken over. */
+int cfo_targets_adoptable(cfo_task_t *task, const cfo_stored_t *stored,
+                          cfo_pair_t *pair);
+
+void cfo_targets_write(cfo_task_t *task, const cfo_pem_t *cert,
+                       const cfo_pem_t *key);
+
+/** The files are made good from the live generation. */
+void cfo_targets_repair(cfo_task_t *task, const cfo_entry_t *entry);
 
 /* revoke.c */
 

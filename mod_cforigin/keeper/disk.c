@@ -15,7 +15,7 @@
  * 2026-01-01. */
 #define CLOCK_SANE apr_time_from_sec(1767225600)
 
-static apr_time_t trusted_now(const cfo_task_t *task)
+apr_time_t cfo_disk_trusted_now(const cfo_task_t *task)
 {
     apr_time_t now = apr_time_now();
     int off = __atomic_load_n(&task->keeper->clock_off, __ATOMIC_RELAXED);
@@ -23,8 +23,8 @@ static apr_time_t trusted_now(const cfo_task_t *task)
     return now < CLOCK_SANE || off ? 0 : now;
 }
 
-static void note(cfo_task_t *task, cfo_level_t level, int target,
-                 const char *text)
+void cfo_disk_note(cfo_task_t *task, cfo_level_t level, int target,
+                   const char *text)
 {
     cfo_note_t *one = apr_array_push(task->notes);
 
@@ -37,9 +37,9 @@ static void note(cfo_task_t *task, cfo_level_t level, int target,
 /* What a sick disk may make of every certificate. */
 static void note_fault(cfo_task_t *task, const cfo_result_t *fault)
 {
-    note(task, CFO_LEVEL_WARNING, 0,
-         apr_psprintf(task->p, "%s: %s", task->label,
-                      cfo_result_sentence(task->p, fault)));
+    cfo_disk_note(task, CFO_LEVEL_WARNING, 0,
+                  apr_psprintf(task->p, "%s: %s", task->label,
+                               cfo_result_sentence(task->p, fault)));
     APR_ARRAY_IDX(task->notes, task->notes->nelts - 1, cfo_note_t).key =
         cfo_told_key(task->p, fault);
 }
@@ -54,8 +54,8 @@ static cfo_pem_t pem_of(const char *text)
 }
 
 /* What can't be read may be all that is needed: nothing is asked for. */
-static cfo_look_t cant_read(cfo_task_t *task, const char *path,
-                            apr_status_t rv)
+cfo_look_t cfo_disk_cant_read(cfo_task_t *task, const char *path,
+                              apr_status_t rv)
 {
     char word[120];
 
@@ -63,147 +63,6 @@ static cfo_look_t cant_read(cfo_task_t *task, const char *path,
         task->p, CFO_LOCAL, "%s can't be read: %s%s", path,
         apr_strerror(rv, word, sizeof(word)), cfo_result_remedy(rv));
     return CFO_LOOK_FAULT;
-}
-
-/* --- targets --- */
-
-/* A pair that a target's paths hold; both texts stay empty if they don't. */
-typedef struct pair_t {
-    cfo_pem_t cert, key;
-    const cfo_cert_facts_t *facts;
-} pair_t;
-
-/* What of a target is somebody else's by now, or may be: a certificate of
- * another CA; a private key that we did not write and that is no pair's of the
- * Origin CA. NULL: nothing. */
-static const char *foreign_part(cfo_task_t *task, const cfo_target_t *target)
-{
-    cfo_pem_t cert = {0}, key = {0};
-    apr_status_t cert_rv =
-        cfo_store_read_file(task->p, target->certificate, &cert);
-    apr_status_t key_rv = cfo_store_read_file(task->p, target->key, &key);
-    const char *part = NULL, *spki;
-
-    if (cfo_store_is_sick(cert_rv) ||
-        (cert_rv == APR_SUCCESS &&
-         cfo_pki_facts(task->p, cert.data, cert.len, 0) &&
-         !cfo_pki_is_origin_ca(task->keeper->roots, cert.data, cert.len)))
-        part = apr_psprintf(task->p,
-                            "%s holds a certificate of another CA by now, or "
-                            "can't be read",
-                            target->certificate);
-    else if (cfo_store_is_sick(key_rv) ||
-             (key_rv == APR_SUCCESS &&
-              (cfo_pki_key_is_locked(&key) ||
-               (cfo_pki_pair_matches(cert.data, cert.len, key.data, key.len) !=
-                    1 &&
-                cfo_pki_key_spki(task->p, &key, &spki) == APR_SUCCESS &&
-                !cfo_store_has_key(task->p, task->dir, &key)))))
-        part = apr_psprintf(task->p,
-                            "%s holds a private key of yours, or can't be "
-                            "read; move it away to have it written",
-                            target->key);
-    cfo_pki_wipe(&cert); /* one file may hold both */
-    cfo_pki_wipe(&key);
-    return part;
-}
-
-static void write_target(cfo_task_t *task, const cfo_target_t *target,
-                         const cfo_pem_t *cert, const cfo_pem_t *key)
-{
-    const char *foreign = foreign_part(task, target);
-    cfo_result_t result;
-    int changed = 0;
-
-    if (foreign) {
-        note(task, CFO_LEVEL_WARNING, 1,
-             apr_psprintf(task->p, "%s: %s; it is left alone", task->label,
-                          foreign));
-        return;
-    }
-    result = cfo_store_put_target(task->p, target, cert, key, &changed);
-    if (result.kind != CFO_OK)
-        note(task, CFO_LEVEL_WARNING, 1,
-             apr_psprintf(task->p, "%s: %s", task->label,
-                          cfo_result_sentence(task->p, &result)));
-    else if (changed)
-        note(task, CFO_LEVEL_INFO, 0,
-             apr_psprintf(task->p, "%s: wrote %s", task->label,
-                          target->certificate));
-}
-
-static void write_targets(cfo_task_t *task, const cfo_pem_t *cert,
-                          const cfo_pem_t *key)
-{
-    const apr_array_header_t *targets = task->item->wanted.targets;
-
-    for (int i = 0; i < targets->nelts; i++)
-        write_target(task, &APR_ARRAY_IDX(targets, i, cfo_target_t), cert,
-                     key);
-}
-
-/* The files are made good from the live generation. */
-static void repair_targets(cfo_task_t *task, const cfo_entry_t *entry)
-{
-    cfo_pem_t cert, key = {0};
-
-    if (task->item->wanted.targets->nelts == 0 || !entry->cert_path)
-        return;
-    if (cfo_store_read_file(task->p, entry->cert_path, &cert) == APR_SUCCESS &&
-        cfo_store_read_file(task->p, entry->key_path, &key) == APR_SUCCESS)
-        write_targets(task, &cert, &key);
-    cfo_pki_wipe(&key);
-}
-
-/* A target's file; the first that a sick disk keeps to itself is told. One
- * that isn't for our eyes is nobody's to take over. */
-static int read_target(cfo_task_t *task, const char *path, cfo_pem_t *text)
-{
-    apr_status_t rv = cfo_store_read_file(task->p, path, text);
-
-    if (cfo_store_is_sick(rv) && rv != EACCES && task->look != CFO_LOOK_FAULT)
-        task->look = cant_read(task, path, rv);
-    return rv == APR_SUCCESS;
-}
-
-/* 1 when the target's files are a pair of the Origin CA of our type. */
-static int read_pair(cfo_task_t *task, const cfo_target_t *target,
-                     pair_t *pair)
-{
-    memset(pair, 0, sizeof(*pair));
-    if (read_target(task, target->certificate, &pair->cert) &&
-        read_target(task, target->key, &pair->key))
-        pair->facts =
-            cfo_pki_facts(task->p, pair->cert.data, pair->cert.len, 0);
-    if (pair->facts && pair->facts->has_type &&
-        pair->facts->type == task->item->wanted.request_type &&
-        cfo_pki_is_origin_ca(task->keeper->roots, pair->cert.data,
-                             pair->cert.len) &&
-        cfo_pki_pair_matches(pair->cert.data, pair->cert.len, pair->key.data,
-                             pair->key.len) == 1)
-        return 1;
-    cfo_pki_wipe(&pair->cert); /* one file may hold both */
-    cfo_pki_wipe(&pair->key);
-    return 0;
-}
-
-/* The first target whose pair is to be taken over. */
-static int find_adoptable(cfo_task_t *task, const cfo_stored_t *stored,
-                          pair_t *pair)
-{
-    const cfo_wanted_t *wanted = &task->item->wanted;
-
-    for (int i = 0; i < wanted->targets->nelts; i++) {
-        if (!read_pair(task, &APR_ARRAY_IDX(wanted->targets, i, cfo_target_t),
-                       pair))
-            continue;
-        if (cfo_decide_adoptable(wanted, stored, pair->facts,
-                                 trusted_now(task), task->p))
-            return 1;
-        cfo_pki_wipe(&pair->cert);
-        cfo_pki_wipe(&pair->key);
-    }
-    return 0;
 }
 
 /* --- installing --- */
@@ -230,11 +89,12 @@ static void note_installed(cfo_task_t *task, const cfo_cert_facts_t *facts,
 {
     if (!task->serial)
         task->serial = facts->serial;
-    note(task, CFO_LEVEL_INFO, 0,
-         apr_psprintf(task->p, "%s: %s generation %d, valid until %s (%s)",
-                      task->label, how, task->generation,
-                      cfo_time_word(task->p, facts->not_after),
-                      cfo_reason_word(task->reason)));
+    cfo_disk_note(task, CFO_LEVEL_INFO, 0,
+                  apr_psprintf(task->p,
+                               "%s: %s generation %d, valid until %s (%s)",
+                               task->label, how, task->generation,
+                               cfo_time_word(task->p, facts->not_after),
+                               cfo_reason_word(task->reason)));
 }
 
 /* What this store issued stays until it is revoked, if it is to be. */
@@ -252,7 +112,7 @@ static cfo_result_t take_certificate(cfo_task_t *task, const cfo_pem_t *cert)
     cfo_result_t result =
         cfo_pki_check(task->p, cert->data, cert->len, &task->key,
                       wanted->hostnames, wanted->settings.validity,
-                      task->keeper->roots, trusted_now(task), &facts);
+                      task->keeper->roots, cfo_disk_trusted_now(task), &facts);
     cfo_meta_t meta;
 
     if (result.kind != CFO_OK)
@@ -264,12 +124,12 @@ static cfo_result_t take_certificate(cfo_task_t *task, const cfo_pem_t *cert)
         return result;
     note_installed(task, facts, "installed");
     cfo_tell_installed(task, 0);
-    write_targets(task, cert, &task->key);
+    cfo_targets_write(task, cert, &task->key);
     clean_up(task);
     return result;
 }
 
-static cfo_result_t adopt(cfo_task_t *task, pair_t *pair)
+static cfo_result_t adopt(cfo_task_t *task, cfo_pair_t *pair)
 {
     cfo_meta_t meta = make_meta(task, pair->facts);
     cfo_result_t result;
@@ -282,7 +142,7 @@ static cfo_result_t adopt(cfo_task_t *task, pair_t *pair)
     if (result.kind == CFO_OK) {
         note_installed(task, pair->facts, "adopted as");
         cfo_tell_installed(task, 1);
-        write_targets(task, &pair->cert, &pair->key);
+        cfo_targets_write(task, &pair->cert, &pair->key);
         clean_up(task);
     }
     return result;
@@ -323,17 +183,18 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
     if (task->desk->account) /* without one nothing can be asked, or known */
         pending = cfo_store_pending_look(task->p, task->dir, &sick);
     if (sick)
-        return cant_read(
+        return cfo_disk_cant_read(
             task, apr_pstrcat(task->p, task->dir, "/", CFO_DIR_PENDING, NULL),
             sick);
     if (!pending)
         return CFO_LOOK_NOTHING;
     if (!intent_fits(task, &pending->intent)) {
-        note(task, CFO_LEVEL_INFO, 0,
-             apr_psprintf(task->p,
-                          "%s: something else is wanted than was asked for "
-                          "before; a new key is made",
-                          task->label));
+        cfo_disk_note(
+            task, CFO_LEVEL_INFO, 0,
+            apr_psprintf(task->p,
+                         "%s: something else is wanted than was asked for "
+                         "before; a new key is made",
+                         task->label));
         cfo_pki_wipe(&pending->key);
         cfo_store_drop_pending(task->p, task->dir);
         return CFO_LOOK_NOTHING;
@@ -348,9 +209,9 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
         return CFO_LOOK_INSTALLED;
     if (task->result.kind != CFO_CHECK)
         return CFO_LOOK_FAULT;
-    note(task, CFO_LEVEL_WARNING, 0,
-         apr_psprintf(task->p, "%s: what an earlier round left: %s",
-                      task->label, task->result.message));
+    cfo_disk_note(task, CFO_LEVEL_WARNING, 0,
+                  apr_psprintf(task->p, "%s: what an earlier round left: %s",
+                               task->label, task->result.message));
     cfo_pki_wipe(&task->key);
     memset(&task->key, 0, sizeof(task->key));
     cfo_store_drop_pending(task->p, task->dir);
@@ -381,15 +242,16 @@ static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
     }
     if (entry->fell_back)
         cfo_store_set_current(task->p, task->dir, entry->generation);
-    repair_targets(task, entry);
+    cfo_targets_repair(task, entry);
     if (!finished) {
         cfo_tell_kept(task);
         return CFO_LOOK_KEPT;
     }
     cfo_tell_installed(task, 0);
-    note(task, CFO_LEVEL_INFO, 0,
-         apr_psprintf(task->p, "%s: finished the install of generation %d",
-                      task->label, task->generation));
+    cfo_disk_note(task, CFO_LEVEL_INFO, 0,
+                  apr_psprintf(task->p,
+                               "%s: finished the install of generation %d",
+                               task->label, task->generation));
     return CFO_LOOK_INSTALLED;
 }
 
@@ -404,13 +266,13 @@ void cfo_disk_look(void *baton)
     cfo_stored_t stored = entry->stored;
     cfo_decision_t decision;
     cfo_result_t fault;
-    pair_t pair;
+    cfo_pair_t pair;
 
     stored.other_type =
         stored.state == CFO_STORED_NONE && other_type_is_left(task);
-    stored.adoptable = find_adoptable(task, &stored, &pair);
-    decision =
-        cfo_decide(wanted, &stored, round->host, trusted_now(task), task->p);
+    stored.adoptable = cfo_targets_adoptable(task, &stored, &pair);
+    decision = cfo_decide(wanted, &stored, round->host,
+                          cfo_disk_trusted_now(task), task->p);
     task->reason = decision.reason;
     task->generation = entry->generation;
     if (stored.facts)

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The files that an administrator's lines name: what of them is to be taken
+ * over, what is somebody else's and left alone, and how they are made good. On
+ * worker threads, as steps of disk.c.
+ */
+#include "cforigin_round.h"
+
+#include <apr_strings.h>
+#include <errno.h>
+#include <string.h>
+
+/* What of a target is somebody else's by now, or may be: a certificate of
+ * another CA; a private key that we did not write and that is no pair's of the
+ * Origin CA. NULL: nothing. */
+static const char *foreign_part(cfo_task_t *task, const cfo_target_t *target)
+{
+    cfo_pem_t cert = {0}, key = {0};
+    apr_status_t cert_rv =
+        cfo_store_read_file(task->p, target->certificate, &cert);
+    apr_status_t key_rv = cfo_store_read_file(task->p, target->key, &key);
+    const char *part = NULL, *spki;
+
+    if (cfo_store_is_sick(cert_rv) ||
+        (cert_rv == APR_SUCCESS &&
+         cfo_pki_facts(task->p, cert.data, cert.len, 0) &&
+         !cfo_pki_is_origin_ca(task->keeper->roots, cert.data, cert.len)))
+        part = apr_psprintf(task->p,
+                            "%s holds a certificate of another CA by now, or "
+                            "can't be read",
+                            target->certificate);
+    else if (cfo_store_is_sick(key_rv) ||
+             (key_rv == APR_SUCCESS &&
+              (cfo_pki_key_is_locked(&key) ||
+               (cfo_pki_pair_matches(cert.data, cert.len, key.data, key.len) !=
+                    1 &&
+                cfo_pki_key_spki(task->p, &key, &spki) == APR_SUCCESS &&
+                !cfo_store_has_key(task->p, task->dir, &key)))))
+        part = apr_psprintf(task->p,
+                            "%s holds a private key of yours, or can't be "
+                            "read; move it away to have it written",
+                            target->key);
+    cfo_pki_wipe(&cert); /* one file may hold both */
+    cfo_pki_wipe(&key);
+    return part;
+}
+
+static void write_target(cfo_task_t *task, const cfo_target_t *target,
+                         const cfo_pem_t *cert, const cfo_pem_t *key)
+{
+    const char *foreign = foreign_part(task, target);
+    cfo_result_t result;
+    int changed = 0;
+
+    if (foreign) {
+        cfo_disk_note(task, CFO_LEVEL_WARNING, 1,
+                      apr_psprintf(task->p, "%s: %s; it is left alone",
+                                   task->label, foreign));
+        return;
+    }
+    result = cfo_store_put_target(task->p, target, cert, key, &changed);
+    if (result.kind != CFO_OK)
+        cfo_disk_note(task, CFO_LEVEL_WARNING, 1,
+                      apr_psprintf(task->p, "%s: %s", task->label,
+                                   cfo_result_sentence(task->p, &result)));
+    else if (changed)
+        cfo_disk_note(task, CFO_LEVEL_INFO, 0,
+                      apr_psprintf(task->p, "%s: wrote %s", task->label,
+                                   target->certificate));
+}
+
+void cfo_targets_write(cfo_task_t *task, const cfo_pem_t *cert,
+                       const cfo_pem_t *key)
+{
+    const apr_array_header_t *targets = task->item->wanted.targets;
+
+    for (int i = 0; i < targets->nelts; i++)
+        write_target(task, &APR_ARRAY_IDX(targets, i, cfo_target_t), cert,
+                     key);
+}
+
+/* The files are made good from the live generation. */
+void cfo_targets_repair(cfo_task_t *task, const cfo_entry_t *entry)
+{
+    cfo_pem_t cert, key = {0};
+
+    if (task->item->wanted.targets->nelts == 0 || !entry->cert_path)
+        return;
+    if (cfo_store_read_file(task->p, entry->cert_path, &cert) == APR_SUCCESS &&
+        cfo_store_read_file(task->p, entry->key_path, &key) == APR_SUCCESS)
+        cfo_targets_write(task, &cert, &key);
+    cfo_pki_wipe(&key);
+}
+
+/* A target's file; the first that a sick disk keeps to itself is told. One
+ * that isn't for our eyes is nobody's to take over. */
+static int read_target(cfo_task_t *task, const char *path, cfo_pem_t *text)
+{
+    apr_status_t rv = cfo_store_read_file(task->p, path, text);
+
+    if (cfo_store_is_sick(rv) && rv != EACCES && task->look != CFO_LOOK_FAULT)
+        task->look = cfo_disk_cant_read(task, path, rv);
+    return rv == APR_SUCCESS;
+}
+
+/* 1 when the target's files are a pair of the Origin CA of our type. */
+static int read_pair(cfo_task_t *task, const cfo_target_t *target,
+                     cfo_pair_t *pair)
+{
+    memset(pair, 0, sizeof(*pair));
+    if (read_target(task, target->certificate, &pair->cert) &&
+        read_target(task, target->key, &pair->key))
+        pair->facts =
+            cfo_pki_facts(task->p, pair->cert.data, pair->cert.len, 0);
+    if (pair->facts && pair->facts->has_type &&
+        pair->facts->type == task->item->wanted.request_type &&
+        cfo_pki_is_origin_ca(task->keeper->roots, pair->cert.data,
+                             pair->cert.len) &&
+        cfo_pki_pair_matches(pair->cert.data, pair->cert.len, pair->key.data,
+                             pair->key.len) == 1)
+        return 1;
+    cfo_pki_wipe(&pair->cert); /* one file may hold both */
+    cfo_pki_wipe(&pair->key);
+    return 0;
+}
+
+/* The first target whose pair is to be taken over. */
+int cfo_targets_adoptable(cfo_task_t *task, const cfo_stored_t *stored,
+                          cfo_pair_t *pair)
+{
+    const cfo_wanted_t *wanted = &task->item->wanted;
+
+    for (int i = 0; i < wanted->targets->nelts; i++) {
+        if (!read_pair(task, &APR_ARRAY_IDX(wanted->targets, i, cfo_target_t),
+                       pair))
+            continue;
+        if (cfo_decide_adoptable(wanted, stored, pair->facts,
+                                 cfo_disk_trusted_now(task), task->p))
+            return 1;
+        cfo_pki_wipe(&pair->cert);
+        cfo_pki_wipe(&pair->key);
+    }
+    return 0;
+}
