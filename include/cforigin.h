@@ -85,6 +85,11 @@ apr_time_t cfo_time_parse(const char *text);
 int cfo_strings_equal_as_sets(const apr_array_header_t *a,
                               const apr_array_header_t *b, apr_pool_t *ptemp);
 
+/** All of a, then what b has besides; a new array of the same strings. */
+apr_array_header_t *cfo_strings_union(apr_pool_t *p,
+                                      const apr_array_header_t *a,
+                                      const apr_array_header_t *b);
+
 /** Stable 64-bit FNV-1a over text; for jitter and spreading, not secrecy. */
 apr_uint64_t cfo_hash_text(const char *text);
 

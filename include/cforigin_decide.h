@@ -41,6 +41,7 @@ typedef struct cfo_stored_t {
     int other_type;  /* nothing of this type, but a pair of the other request
                       * type that nobody wants any more: the type changed */
     int forced;      /* the `renew` marker is there */
+    int anothers;    /* another server on this store installed it today */
     int adoptable;   /* the targets hold an Origin CA pair the store lacks */
 } cfo_stored_t;
 

@@ -117,6 +117,8 @@ typedef struct cfo_task_t {
     apr_array_header_t *notes; /* cfo_note_t, from the worker */
     cfo_result_t result;
 
+    const apr_array_header_t *hostnames; /* to be asked for: the wanted ones,
+                                          * maybe another server's, too */
     cfo_look_t look;
     cfo_reason_t reason;
     int generation;

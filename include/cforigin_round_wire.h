@@ -57,6 +57,7 @@ typedef struct cfo_round_t {
     const char *api_ca_file;  /* or NULL */
     const char *proxy;        /* or NULL */
     const char *user_agent;
+    const char *server;       /* this server among those of a store, or NULL */
     const char *host;         /* for the schedule's jitter */
     int max_concurrent;
     int uid, gid;             /* whom the issuer becomes; -1: stay */

@@ -54,6 +54,7 @@ typedef struct cfo_generation_t {
     const cfo_global_t *global;
     const char *tree_hash;
     const char *host;              /* this machine's name */
+    const char *server;            /* this server among those of a store */
     cfo_looker_t *looker;
     apr_array_header_t *vhosts;    /* cfo_vhost_t */
     apr_array_header_t *servers;   /* server_rec *, alongside */

@@ -64,6 +64,8 @@ typedef struct cfo_meta_t {
     const char *ray;        /* of the answer that brought it, or NULL */
     const char *serial;
     apr_time_t installed;
+    const char *server; /* who installed it, several servers may share a
+                         * store; NULL: unknown */
     const apr_array_header_t *hostnames; /* as asked for */
     const apr_array_header_t *targets;   /* cfo_target_t: certificate, key */
 } cfo_meta_t;
@@ -85,6 +87,7 @@ typedef struct cfo_entry_t {
     const char *cert_path; /* …/3/cert.pem; NULL without a usable pair */
     const char *key_path;
     apr_time_t installed;  /* meta.json's, 0: unknown */
+    apr_uint64_t server;   /* cfo_hash_text of meta.json's, 0: unknown */
     cfo_stamp_t stamp;
     const cfo_meta_t *meta; /* NULL when it is missing or unreadable, and of
                              * a pair that was known */
@@ -103,6 +106,14 @@ typedef struct cfo_entry_t {
 cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,
                             const char *folder, cfo_request_type_t type,
                             struct apr_hash_t *known);
+
+/** What another server on this store installed. */
+int cfo_store_is_anothers(const cfo_entry_t *entry, const char *server);
+
+/** The same, less than a day ago: two servers that want it otherwise must not
+ * replace each other's certificate by turns. */
+int cfo_store_is_anothers_of_today(const cfo_entry_t *entry,
+                                   const char *server, apr_time_t now);
 
 /** One generation by number, NULL when it is no usable pair. */
 cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,

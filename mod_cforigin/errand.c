@@ -66,6 +66,7 @@ static cfo_round_t *round_make(const cfo_generation_t *gen, apr_pool_t *ptemp)
     round->user_agent = apr_pstrcat(ptemp, CFO_MODULE " (",
                                     ap_get_server_description(), ")", NULL);
     round->host = gen->host;
+    round->server = gen->server;
     round->max_concurrent = global->max_concurrent;
     set_user(gen, round);
     round->lock_wait = LOCK_WAIT;

@@ -40,6 +40,7 @@
 #include <ap_mpm.h>
 #include <apr_file_io.h>
 #include <http_core.h>
+#include <http_main.h>
 #include <http_protocol.h>
 #include <http_ssl.h>
 #include <mod_status.h>
@@ -87,6 +88,10 @@ static cfo_generation_t *generation_make(apr_pool_t *pconf, server_rec *base)
     if (apr_gethostname(host, APRMAXHOSTLEN, pconf) != APR_SUCCESS)
         apr_cpystrn(host, "localhost", sizeof(host));
     gen->host = apr_pstrdup(pconf, host);
+    gen->server = apr_psprintf(
+        pconf, "%016" APR_UINT64_T_HEX_FMT,
+        cfo_hash_text(apr_pstrcat(pconf, host, "\n", ap_server_root, "\n",
+                                  ap_pid_fname ? ap_pid_fname : "", NULL)));
     gen->one_process = ap_exists_config_define("ONE_PROCESS") ||
                        ap_exists_config_define("DEBUG");
     gen->vhosts = cfo_vhosts_facts(pconf, base, looker, gen->retained->taken,

@@ -213,6 +213,8 @@ static cfo_decision_t decide(cfo_generation_t *gen, cfo_standing_t *st,
     st->adoptable = adoptable(gen, st, now, ptemp);
     stored.forced = st->forced;
     stored.other_type = st->other != NULL;
+    stored.anothers =
+        cfo_store_is_anothers_of_today(st->entry, gen->server, now);
     stored.adoptable = st->adoptable != NULL;
     return cfo_decide(st->wanted, &stored, gen->host, now, ptemp);
 }

@@ -106,7 +106,8 @@ static cfo_reason_t judge_pair(const cfo_wanted_t *wanted,
     if (!stored->adopted && facts->has_type &&
         facts->type != wanted->request_type)
         return CFO_TYPE_CHANGED;
-    if (!stored->adopted && validity_differs(facts, wanted->settings.validity))
+    if (!stored->adopted && !stored->anothers &&
+        validity_differs(facts, wanted->settings.validity))
         return CFO_VALIDITY_CHANGED;
     if (stored->forced)
         return CFO_FORCED;

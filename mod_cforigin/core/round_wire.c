@@ -157,6 +157,7 @@ static json_t *round_json(const cfo_round_t *round)
     cfo_json_put_text(json, "proxy", round->proxy);
     cfo_json_put_text(json, "user_agent", round->user_agent);
     cfo_json_put_text(json, "host", round->host);
+    cfo_json_put_text(json, "server", round->server);
     cfo_json_put_number(json, "max_concurrent", round->max_concurrent);
     cfo_json_put_number(json, "uid", round->uid);
     cfo_json_put_number(json, "gid", round->gid);
@@ -389,6 +390,7 @@ static cfo_round_t *read_round(reader_t *reader)
     round->proxy = cfo_json_text(reader->p, json, "proxy");
     round->user_agent = need_text(reader, "user_agent");
     round->host = need_text(reader, "host");
+    round->server = cfo_json_text(reader->p, json, "server");
     round->max_concurrent = need_int(reader, "max_concurrent", 1, 10000);
     round->uid = cfo_json_int(json, "uid", -1);
     round->gid = cfo_json_int(json, "gid", -1);

@@ -13,6 +13,8 @@
 #include "store_files.h"
 #include "store_json.h"
 
+#define DAY apr_time_from_sec(24 * 60 * 60)
+
 typedef enum {
     FOUND_GOOD = 0,
     FOUND_DAMAGED,
@@ -86,6 +88,7 @@ static int is_known(look_t *look, const char *dir)
     entry->stored.facts = known->stored.facts;
     entry->stored.adopted = known->stored.adopted;
     entry->installed = known->installed;
+    entry->server = known->server;
     entry->cert_path = known->cert_path;
     entry->key_path = known->key_path;
     return 1;
@@ -197,6 +200,8 @@ static found_t try_new(look_t *look, const char *dir)
     if (entry->meta) {
         entry->stored.adopted = entry->meta->adopted;
         entry->installed = entry->meta->installed;
+        entry->server =
+            entry->meta->server ? cfo_hash_text(entry->meta->server) : 0;
     }
     entry->cert_path = cert_path;
     entry->key_path = key_path;
@@ -323,6 +328,18 @@ cfo_entry_t *cfo_store_look(apr_pool_t *p, const char *store,
     look.entry->stored.forced = cfo_store_is_forced(look.ptemp, look.dir);
     apr_pool_destroy(look.ptemp);
     return look.entry;
+}
+
+int cfo_store_is_anothers(const cfo_entry_t *entry, const char *server)
+{
+    return server && entry->server && entry->server != cfo_hash_text(server);
+}
+
+int cfo_store_is_anothers_of_today(const cfo_entry_t *entry,
+                                   const char *server, apr_time_t now)
+{
+    return cfo_store_is_anothers(entry, server) && entry->installed <= now &&
+           now - entry->installed < DAY;
 }
 
 cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,

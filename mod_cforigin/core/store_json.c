@@ -114,6 +114,7 @@ static json_t *meta_json(apr_pool_t *p, const cfo_meta_t *meta)
     cfo_json_put_message(p, json, "ray", meta->ray);
     cfo_json_put_text(json, "serial", meta->serial);
     cfo_json_put_time(p, json, "installed", meta->installed);
+    cfo_json_put_text(json, "server", meta->server);
     put_strings(json, "hostnames", meta->hostnames);
     put_targets(json, meta->targets);
     return json;
@@ -148,6 +149,7 @@ static cfo_meta_t *meta_of(apr_pool_t *p, const json_t *json)
     meta->ray = cfo_json_text(p, json, "ray");
     meta->serial = cfo_json_text(p, json, "serial");
     meta->installed = cfo_json_time(json, "installed");
+    meta->server = cfo_json_text(p, json, "server");
     meta->hostnames = strings_of(p, json, "hostnames");
     meta->targets = targets_of(p, json);
     return meta;

@@ -324,6 +324,24 @@ int cfo_strings_equal_as_sets(const apr_array_header_t *a,
     return 1;
 }
 
+apr_array_header_t *cfo_strings_union(apr_pool_t *p,
+                                      const apr_array_header_t *a,
+                                      const apr_array_header_t *b)
+{
+    apr_array_header_t *both = apr_array_copy(p, a);
+    apr_hash_t *have = set_of(a, p);
+
+    for (int i = 0; b && i < b->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(b, i, const char *);
+
+        if (apr_hash_get(have, text, APR_HASH_KEY_STRING))
+            continue;
+        apr_hash_set(have, text, APR_HASH_KEY_STRING, "");
+        APR_ARRAY_PUSH(both, const char *) = text;
+    }
+    return both;
+}
+
 apr_uint64_t cfo_hash_text(const char *text)
 {
     apr_uint64_t hash = APR_UINT64_C(14695981039346656037);

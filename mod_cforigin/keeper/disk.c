@@ -5,6 +5,7 @@
  * and its own folder of the store; the round, the roots and the item are
  * only read. What is to be logged is noted, and told by the main thread.
  */
+#include "cforigin_names.h"
 #include "cforigin_round.h"
 
 #include <apr_strings.h>
@@ -79,7 +80,8 @@ static cfo_meta_t make_meta(const cfo_task_t *task,
     meta.ray = task->ray;
     meta.serial = task->serial ? task->serial : facts->serial;
     meta.installed = apr_time_now();
-    meta.hostnames = wanted->hostnames;
+    meta.server = task->keeper->round->server;
+    meta.hostnames = task->hostnames;
     meta.targets = wanted->targets;
     return meta;
 }
@@ -111,7 +113,7 @@ static cfo_result_t take_certificate(cfo_task_t *task, const cfo_pem_t *cert)
     const cfo_cert_facts_t *facts = NULL;
     cfo_result_t result =
         cfo_pki_check(task->p, cert->data, cert->len, &task->key,
-                      wanted->hostnames, wanted->settings.validity,
+                      task->hostnames, wanted->settings.validity,
                       task->keeper->roots, cfo_disk_trusted_now(task), &facts);
     cfo_meta_t meta;
 
@@ -162,6 +164,16 @@ static int other_type_is_left(const cfo_task_t *task)
                ->stored.state == CFO_STORED_PAIR;
 }
 
+/* What may have been issued is looked for although it has a name more; what
+ * was refused is not asked for again with it. */
+static int names_fit(const cfo_task_t *task, const cfo_intent_t *intent)
+{
+    return cfo_strings_equal_as_sets(intent->hostnames, task->hostnames,
+                                     task->p) ||
+           (intent->asked && !cfo_names_uncovered(task->item->wanted.hostnames,
+                                                  intent->hostnames, task->p));
+}
+
 static int intent_fits(const cfo_task_t *task, const cfo_intent_t *intent)
 {
     const cfo_wanted_t *wanted = &task->item->wanted;
@@ -170,13 +182,13 @@ static int intent_fits(const cfo_task_t *task, const cfo_intent_t *intent)
     return intent->request_type == wanted->request_type &&
            intent->validity == wanted->settings.validity && intent->account &&
            strcmp(intent->account, account->id) == 0 &&
-           cfo_strings_equal_as_sets(intent->hostnames, wanted->hostnames,
-                                     task->p);
+           names_fit(task, intent);
 }
 
 /* What an earlier round left in pending/. */
 static cfo_look_t look_at_pending(cfo_task_t *task)
 {
+    const apr_array_header_t *hostnames = task->hostnames;
     cfo_pending_t *pending = NULL;
     apr_status_t sick = APR_SUCCESS;
 
@@ -200,6 +212,7 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
         return CFO_LOOK_NOTHING;
     }
     task->intent = pending->intent;
+    task->hostnames = pending->intent.hostnames;
     task->key = pending->key;
     task->csr = pending->csr;
     if (!pending->cert.data)
@@ -214,6 +227,7 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
                                task->label, task->result.message));
     cfo_pki_wipe(&task->key);
     memset(&task->key, 0, sizeof(task->key));
+    task->hostnames = hostnames;
     cfo_store_drop_pending(task->p, task->dir);
     return CFO_LOOK_NOTHING;
 }
@@ -255,6 +269,38 @@ static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
     return CFO_LOOK_INSTALLED;
 }
 
+/* Another server on this store wants other names on this certificate. With
+ * ours alone it would ask for its own, and so on by turns: both are asked for
+ * together. One that left the store may have left a name that the API refuses
+ * by now, so a day after it such a failure is tried with ours alone. 0 when
+ * there is no room for both; the result tells. */
+static int join_names(cfo_task_t *task, const cfo_entry_t *entry)
+{
+    const cfo_round_t *round = task->keeper->round;
+    apr_array_header_t *both;
+
+    if (task->reason != CFO_NAMES_CHANGED || !entry->meta ||
+        entry->meta->adopted || !cfo_store_is_anothers(entry, round->server) ||
+        (task->item->failures > 0 &&
+         !cfo_store_is_anothers_of_today(entry, round->server,
+                                         apr_time_now())))
+        return 1;
+    both = cfo_strings_union(task->p, task->item->wanted.hostnames,
+                             entry->meta->hostnames);
+    if (both->nelts > CFO_HOSTNAMES_MAX) {
+        task->result = cfo_result_make(
+            task->p, CFO_LOCAL,
+            "another server on this store has other names on it, and together "
+            "they are more than %d; give these virtual hosts a "
+            "CFOriginCertificate of their own, or this server another "
+            "CFOriginStoreDir",
+            CFO_HOSTNAMES_MAX);
+        return 0;
+    }
+    task->hostnames = both;
+    return 1;
+}
+
 void cfo_disk_look(void *baton)
 {
     cfo_task_t *task = baton;
@@ -270,6 +316,8 @@ void cfo_disk_look(void *baton)
 
     stored.other_type =
         stored.state == CFO_STORED_NONE && other_type_is_left(task);
+    stored.anothers = cfo_store_is_anothers_of_today(
+        entry, round->server, cfo_disk_trusted_now(task));
     stored.adoptable = cfo_targets_adoptable(task, &stored, &pair);
     decision = cfo_decide(wanted, &stored, round->host,
                           cfo_disk_trusted_now(task), task->p);
@@ -289,7 +337,8 @@ void cfo_disk_look(void *baton)
             task->result.kind == CFO_OK ? CFO_LOOK_ADOPTED : CFO_LOOK_FAULT;
     }
     else if (task->look != CFO_LOOK_FAULT || stored.state == CFO_STORED_PAIR)
-        task->look = look_at_pending(task);
+        task->look =
+            join_names(task, entry) ? look_at_pending(task) : CFO_LOOK_FAULT;
     if (stored.adoptable) {
         cfo_pki_wipe(&pair.cert);
         cfo_pki_wipe(&pair.key);
@@ -304,7 +353,7 @@ static cfo_result_t make_key(cfo_task_t *task)
     apr_pool_t *p = task->p;
     cfo_intent_t *intent = &task->intent;
 
-    if (cfo_pki_make(p, wanted->request_type, wanted->hostnames, &task->key,
+    if (cfo_pki_make(p, wanted->request_type, task->hostnames, &task->key,
                      &task->csr, &intent->spki_sha256))
         return cfo_result_make(p, CFO_LOCAL,
                                "no key could be made; check "
@@ -312,7 +361,7 @@ static cfo_result_t make_key(cfo_task_t *task)
                                "memory");
     intent->folder = wanted->folder;
     intent->request_type = wanted->request_type;
-    intent->hostnames = wanted->hostnames;
+    intent->hostnames = task->hostnames;
     intent->validity = wanted->settings.validity;
     intent->account = task->desk->account->id;
     intent->created = apr_time_now();

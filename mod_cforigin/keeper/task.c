@@ -317,7 +317,7 @@ static void ask(cfo_task_t *task)
     cfo_request_t request = {.op = CFO_OP_CREATE};
 
     request.csr = task->csr.data;
-    request.hostnames = wanted->hostnames;
+    request.hostnames = task->hostnames;
     request.request_type = cfo_request_type_word(wanted->request_type);
     request.requested_validity = wanted->settings.validity;
     task->creates++;
@@ -476,6 +476,7 @@ void cfo_task_begin(cfo_desk_t *desk, const cfo_item_t *item)
     task->keeper = keeper;
     task->desk = desk;
     task->item = item;
+    task->hostnames = wanted->hostnames;
     task->label = make_label(p, wanted);
     task->dir = cfo_store_dir(p, keeper->round->store, wanted->folder,
                               wanted->request_type);

@@ -14,6 +14,7 @@ import sys
 import time
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import keeper_client
@@ -778,6 +779,68 @@ def test_a_good_pair_is_not_replaced_by_anothers(keeper, api, tmp_path):
     assert str(pairs.certificate(cert).serial_number) == mine
     assert pairs.belong_together(cert, key)
     assert len(api.calls()) == calls
+
+
+def names_on(keeper, name):
+    return sorted(keeper.live(name)[0].extensions.get_extension_for_class(
+        x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName))
+
+
+def test_two_servers_on_one_store_share_what_both_name(keeper, api):
+    """Each has names that the other lacks; asked for together, once, neither
+    wants another one."""
+    mine = item("a.example.com", "x.example.com")
+    theirs = item("a.example.com", "y.example.com")
+    keeper.run([mine], server="1")
+    done = keeper.run([theirs], server="2")
+    assert done.of("installed")[0]["reason"] == "names-changed"
+    assert names_on(keeper, "a.example.com") == [
+        "a.example.com", "x.example.com", "y.example.com"]
+    for _ in range(2):
+        for one, server in ((mine, "1"), (theirs, "2")):
+            assert keeper.run([one], server=server).names("kept")
+    assert len(api.creates()) == 2
+
+
+def test_what_the_same_server_dropped_is_not_asked_for(keeper, api):
+    keeper.run([item("a.example.com", "x.example.com")], server="1")
+    keeper.run([item("a.example.com", "y.example.com")], server="1")
+    assert names_on(keeper, "a.example.com") == ["a.example.com",
+                                                 "y.example.com"]
+
+
+def test_two_servers_want_more_than_fits(keeper, api):
+    many = [f"n{i}.example.com" for i in range(199)]
+    keeper.run([item("a.example.com", *many)], server="1")
+    done = keeper.run([item("a.example.com", "b.example.com", *many[:150])],
+                      server="2")
+    assert "more than 200" in done.failure()["message"]
+    assert len(api.creates()) == 1
+
+
+def test_a_name_that_another_server_left_and_nobody_can_have(keeper, api):
+    """Refused today, with that server's names; a day later ours alone are
+    asked for."""
+    api.faults({"match": {"op": "create", "hostname": "x.example.com"},
+                "do": {"preset": "1010"}, "times": 1})
+    keeper.run([item("a.example.com")], server="1")
+    meta = keeper.dir("a.example.com") / "current/meta.json"
+    text = meta.read_text()
+    meta.write_text(text.replace('"hostnames": ["a.example.com"]',
+                                 '"hostnames": ["a.example.com", '
+                                 '"x.example.com"]', 1)
+                    if '"hostnames": ["a' in text else text.replace(
+                        '"hostnames":["a.example.com"]',
+                        '"hostnames":["a.example.com","x.example.com"]', 1))
+    mine = item("a.example.com", "b.example.com")
+    assert keeper.run([mine], server="2").failure()["code"] == 1010
+    mine["failures"] = 1
+    old = json.loads(meta.read_text())
+    old["installed"] = "2026-01-01T00:00:00Z"
+    meta.write_text(json.dumps(old))
+    assert keeper.run([mine], server="2").names("installed")
+    assert names_on(keeper, "a.example.com") == ["a.example.com",
+                                                 "b.example.com"]
 
 
 # -- the reload check ---------------------------------------------------------

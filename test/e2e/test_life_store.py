@@ -84,6 +84,29 @@ def test_two_servers_issue_once_and_load_each_others(two, cloudflare):
         == (before[0] + 1, before[1] + 1)
 
 
+@pytest.mark.parametrize("here, there", [
+    ([], ["CFOriginValidity 365"]),
+    (["ServerAlias x.example.com"], ["ServerAlias y.example.com"]),
+], ids=["another validity", "other names"])
+def test_two_servers_that_do_not_agree_come_to_rest(two, cloudflare, here,
+                                                    there):
+    """Each wants the certificate otherwise; they don't replace each other's
+    by turns."""
+    one, other, clock = two
+    name = "a.example.com"
+    for httpd, lines in ((one, here), (other, there)):
+        httpd.vhost(name, "CFOrigin on", *lines)
+        httpd.server("CFOriginReloadInterval 1s")
+    start_both(one, other)
+    clock.ticks(6)
+    assert len(cloudflare.creates()) <= 2
+    calls = len(cloudflare.creates())
+    clock.ticks(6)
+    assert len(cloudflare.creates()) == calls
+    for httpd in (one, other):
+        assert life.served(httpd, name) == life.stored(httpd, name)
+
+
 def test_a_lock_does_not_hold_up_a_start(httpd, cloudflare, clock):
     """Held by a process that hangs: the start waits no longer than it may,
     and serves the fallback. With the holder killed the lock is free."""

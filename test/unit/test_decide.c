@@ -35,7 +35,7 @@ static apr_array_header_t *strings(const char *text)
 typedef struct row_t {
     const char *about;
     cfo_stored_state_t state;
-    int adopted, other_type, forced, adoptable, manual;
+    int adopted, other_type, forced, anothers, adoptable, manual;
     int wants_rsa;
     int no_type;       /* the key is of neither request type */
     const char *names; /* on the certificate; NULL: those wanted */
@@ -100,6 +100,12 @@ static const row_t rows[] = {
     ROW("a day longer", PAIR, .lifetime = 5476, GIVES(CFO_KEEP, CFO_VALID)),
     ROW("two days off", PAIR, .lifetime = 5473,
         GIVES(CFO_ISSUE, CFO_VALIDITY_CHANGED)),
+    ROW("shorter, another server's", PAIR, .lifetime = 365, .anothers = 1,
+        .left = 200, GIVES(CFO_KEEP, CFO_VALID)),
+    ROW("fewer names, another server's", PAIR, .names = "a.x.org",
+        .anothers = 1, GIVES(CFO_ISSUE, CFO_NAMES_CHANGED)),
+    ROW("forced, another server's", PAIR, .forced = 1, .anothers = 1,
+        GIVES(CFO_ISSUE, CFO_FORCED)),
     ROW("shorter, adopted", PAIR, .lifetime = 365, .adopted = 1, .left = 200,
         GIVES(CFO_KEEP, CFO_ADOPTED)),
     ROW("forced", PAIR, .forced = 1, GIVES(CFO_ISSUE, CFO_FORCED)),
@@ -146,7 +152,8 @@ static void table(void **state)
         cfo_wanted_t wanted = {0};
         cfo_cert_facts_t facts = {0};
         cfo_stored_t stored = {row->state,      NULL,        row->adopted,
-                               row->other_type, row->forced, row->adoptable};
+                               row->other_type, row->forced, row->anothers,
+                               row->adoptable};
         cfo_decision_t d;
 
         wanted.hostnames = strings("a.x.org b.x.org");

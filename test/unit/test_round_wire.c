@@ -91,6 +91,7 @@ static cfo_round_t *full_round(void)
     round->api_ca_file = "/etc/ca.pem";
     round->proxy = "http://proxy:3128";
     round->user_agent = "mod_cforigin/1";
+    round->server = "0123456789abcdef";
     round->host = "web1";
     round->max_concurrent = 16;
     round->uid = 33;
@@ -183,6 +184,7 @@ static void test_plan_round_trip(void **state)
     assert_string_equal(a->proxy, b->proxy);
     assert_string_equal(a->user_agent, b->user_agent);
     assert_string_equal(a->host, b->host);
+    assert_string_equal(a->server, b->server);
     assert_int_equal(a->max_concurrent, b->max_concurrent);
     assert_int_equal(a->uid, b->uid);
     assert_int_equal(a->gid, b->gid);

@@ -285,6 +285,32 @@ static void sets(void **state)
                          rows[i].equal);
 }
 
+static void unions(void **state)
+{
+    static const struct {
+        const char *a, *b, *both;
+    } rows[] = {
+        {"", "", ""},
+        {"a", "", "a"},
+        {"", "a b", "a b"},
+        {"b a", "a", "b a"},
+        {"a b", "c a d", "a b c d"},
+        {"a", "b b a", "a b"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        apr_array_header_t *a = strings(rows[i].a);
+        int before = a->nelts;
+
+        assert_string_equal(
+            apr_array_pstrcat(
+                pool, cfo_strings_union(pool, a, strings(rows[i].b)), ' '),
+            rows[i].both);
+        assert_int_equal(a->nelts, before);
+    }
+}
+
 /* The published FNV-1a vectors: ids on disk are made from it. */
 static void hashes(void **state)
 {
@@ -300,7 +326,8 @@ int main(void)
         cmocka_unit_test(request_types), cmocka_unit_test(validities),
         cmocka_unit_test(durations),     cmocka_unit_test(windows),
         cmocka_unit_test(times),         cmocka_unit_test(every_day),
-        cmocka_unit_test(sets),          cmocka_unit_test(hashes),
+        cmocka_unit_test(sets),          cmocka_unit_test(unions),
+        cmocka_unit_test(hashes),
     };
     int rc;
 
