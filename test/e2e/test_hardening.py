@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the linker and the compiler were told, read from what they made."""
 
+import os
 import re
 import subprocess
 
 import pytest
 
-from httpd import BUILD
+from httpd import BUILD, TOP
 
 BUILT = ["mod_cforigin.so", "cforigin-keeper", "cforigin-issuer"]
 
@@ -53,6 +54,32 @@ def test_the_compiler_guards_stacks_and_lengths(name):
     assert "__stack_chk_fail" in symbols
     # the sanitizers have their own, which see more
     assert "__asan_init" in symbols or re.search(r"__\w+_chk[@ ]", symbols)
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_function_that_has_an_array_is_guarded(name):
+    """-strong, not the plain protector of long arrays alone: gcc leaves in
+    each file's debugging information how it was told to compile it."""
+    told = re.findall(r"DW_AT_producer .*: (GNU C.*)",
+                      readelf(name, "--debug-dump=info", "--dwarf-depth=1"))
+    for flags_of_one in told:
+        assert "-fstack-protector-strong" in flags_of_one.split()
+
+
+def test_lengths_are_checked_where_they_are_known_only_when_it_runs(tmp_path):
+    """Level 3, which the programs do not tell from 2: what the compiler is
+    told last of it."""
+    usual = {name: value for name, value in os.environ.items()
+             if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES",
+                             "CFLAGS", "CPPFLAGS")}
+    target = tmp_path / "obj/mod_cforigin/core/words.o"
+    line = subprocess.run(
+        ["./apxs-build.mk", "-n", "V=1", f"BUILD={tmp_path}", target],
+        cwd=TOP, env=usual, text=True, check=True,
+        capture_output=True).stdout.splitlines()[-1].split()
+    assert [word for word in line if "_FORTIFY_SOURCE" in word] == \
+        ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"]
+    assert "-O2" in line and "-fstack-protector-strong" in line
 
 
 @pytest.mark.parametrize("name", BUILT)
