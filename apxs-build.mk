@@ -247,12 +247,16 @@ $(BUILD)/fuzz_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(UNITOBJ)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
 
-# Every call of a round of the keeper fails, or is its last; says how many
-# such points were tried. EVERY=7 tries each seventh.
-EVERY ?= 1
+# Every call of a round of the keeper or its issuer fails, or is its last; so
+# do calls for memory from each place; says how many such points were tried.
+# EVERY=7 tries each seventh; MEMORY=61 each 61st call for memory, wherever it
+# comes from.
+EVERY  ?= 1
+MEMORY ?= 0
 
 faults: all
-	@CFORIGIN_BUILD=$(abspath $(BUILD)) test/faults/run --every $(EVERY)
+	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/faults/run \
+	    --every $(EVERY) --memory $(MEMORY)
 
 # The keeper's threads under ThreadSanitizer.
 TSAN := -O1 -g -fno-omit-frame-pointer -fsanitize=thread

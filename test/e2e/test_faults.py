@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call of a round fails, or the keeper is killed there. A part of what
-test/faults/run tries whole: every harm to some calls, of each scenario."""
+"""One call of a round fails, or the keeper or its issuer is killed there. A
+part of what test/faults/run tries whole: every harm to some calls, of each
+scenario."""
 
 import sys
 from pathlib import Path
@@ -11,24 +12,40 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
 
 import sweep  # noqa: E402
 
-EVERY = 7
-MEMORY_EVERY = 1999
+EVERY = 13
+DEPTH = 2  # a place is a function and the one that called it
 
 
 @pytest.fixture(scope="module")
 def bench():
-    bench = sweep.Bench()
+    bench = sweep.Bench(DEPTH)
     yield bench
     bench.close()
+
+
+def try_all(bench, attempt, points):
+    """All of them hold, and all but a few of them came: a pipe may take two
+    lines at once."""
+    bench.tried = bench.fired = 0
+    wrong = [(point, line) for point in points for line in attempt(*point)]
+    print(f"{bench.tried} tried, {bench.fired} fired")
+    assert not wrong, wrong
+    assert len(points) == bench.tried
+    assert bench.fired >= 0.95 * bench.tried
 
 
 @pytest.mark.parametrize("scenario", sweep.SCENARIOS)
 def test_a_call_fails_or_is_the_last(bench, scenario):
     points = bench.points(scenario)
-    assert len(points) > 250
-    wrong = [(point, line) for point in points[::EVERY]
-             for line in bench.try_point(scenario, *point)]
-    assert not wrong, wrong
+    assert len(points) > 450
+    try_all(bench, bench.try_point, points[::EVERY])
+
+
+@pytest.mark.parametrize("scenario", sweep.ASKING)
+def test_a_call_of_the_issuer_fails_or_is_the_last(bench, scenario):
+    points = bench.points(scenario, "issuer")
+    assert len(points) > 150
+    try_all(bench, bench.try_point, points[::EVERY])
 
 
 def test_the_faults_are_felt(bench):
@@ -52,17 +69,23 @@ def test_the_faults_are_felt(bench):
 
 # A sanitizer has the allocator to itself.
 if not sweep.SANITIZER:
-    @pytest.mark.parametrize("program", ["keeper", "issuer"])
-    def test_memory_is_refused(bench, program):
-        points = [p for p in bench.memory_points() if p[0] == program]
-        assert len(points) > 5000
-        wrong = [(point, line) for point in points[::MEMORY_EVERY]
-                 for line in bench.try_memory(*point)]
-        assert not wrong, wrong
+    @pytest.mark.parametrize("program,places", [("keeper", 140),
+                                                ("issuer", 45)])
+    def test_memory_is_refused_at_each_place(bench, program, places):
+        """Its first call there: once, or that and all that come later."""
+        points = {}
+        for number, point in enumerate(bench.memory_points(program)):
+            points.setdefault(point[3], []).append(point)
+        points = [some[number % 2]
+                  for number, some in enumerate(points.values())]
+        assert len(points) > places
+        bench.met.clear()
+        try_all(bench, bench.try_memory, points)
+        assert len(bench.met) > places
 
 
 def arm(httpd, at, harm):
-    """The server's keeper runs with the library from now on; at 0: without."""
+    """The server's keeper runs with the library from now on."""
     keeper = httpd.root / "libexec/cforigin-keeper"
     real = httpd.root / "libexec/real/cforigin-keeper"
     if not real.exists():
@@ -70,31 +93,37 @@ def arm(httpd, at, harm):
         keeper.rename(real)
     preload = " ".join(filter(None, [sweep.SANITIZER, str(sweep.shim())]))
     words = f"LD_PRELOAD='{preload}' FAULTS_BOARD='{httpd.board.path}' " \
-        f"FAULTS_ARM=files FAULTS_AT={at} FAULTS_DO={harm}" if at else ""
+        f"FAULTS_ARM=files FAULTS_AT={at} FAULTS_DO={harm}"
     keeper.write_text(f"#!/bin/sh\n# {httpd.root}\n"
                       f"exec env {words} '{real}' \"$@\"\n")
     keeper.chmod(0o755)
 
 
-@pytest.mark.parametrize("at,harm", [(20, "EIO"), (34, "kill"),
-                                     (52, "ENOSPC"), (66, "kill")])
+@pytest.mark.parametrize("call,end,harm", [
+    ("fsync", "/key.pem", "EIO"), ("write pipe", "op\":\"create", "kill"),
+    ("rename", "/pending/cert.pem", "ENOSPC"), ("rename", "/current", "kill")])
 def test_httpd_serves_a_pair_whatever_became_of_its_keeper(
-        httpd, cloudflare, tmp_path, at, harm):
+        httpd, cloudflare, tmp_path, call, end, harm):
+    def renew(at):
+        httpd.stop()
+        for name, touch in (("attempt.json", False), ("renew", True)):
+            path = httpd.folder("a.example.com") / name
+            path.touch() if touch else path.unlink(missing_ok=True)
+        httpd.board.clear()
+        arm(httpd, at, harm if at else "")
+        httpd.start()
+        return httpd.get("a.example.com")
+
     httpd.board = sweep.Board(tmp_path / "board")
     httpd.tolerate("cforigin:")
     httpd.managed("a.example.com")
     httpd.start()
-    first = httpd.get("a.example.com").sha256
-    httpd.stop()
-    (httpd.folder("a.example.com") / "renew").touch()
-    arm(httpd, at, harm)
-    httpd.start()
+    served = {httpd.get("a.example.com").sha256, renew(0).sha256}
+    at = next(n for n, text in enumerate(httpd.board.calls(), 1)
+              if text.startswith(call) and end in text)
+    answer = renew(at)
     assert httpd.board.fired == 1
-    assert httpd.get("a.example.com").status == 200
-    httpd.stop()
-    (httpd.folder("a.example.com") / "attempt.json").unlink(missing_ok=True)
-    arm(httpd, 0, "")
-    httpd.start()
-    answer = httpd.get("a.example.com")
-    assert answer.status == 200 and answer.sha256 != first
-    assert len(cloudflare.creates()) == 2
+    assert answer.status == 200
+    answer = renew(0)
+    assert answer.status == 200 and answer.sha256 not in served
+    assert len(cloudflare.creates()) == 3

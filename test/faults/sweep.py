@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rounds of the keeper in which one call fails, or the process is killed
-there; then a round without a fault, and a look at what is left.
+"""Rounds of the keeper in which one call of it or of its issuer fails, or the
+process is killed there; then a round without a fault, and a look at what is
+left.
 
 What has to hold after every single one of them: where a pair was served,
 one is there at once, the old or the new; a fresh round makes everything
@@ -8,6 +9,7 @@ good; and the API was asked for no certificate that was not needed."""
 
 import mmap
 import os
+import re
 import shutil
 import signal
 import struct
@@ -26,14 +28,20 @@ import keeper_client  # noqa: E402
 from keeper_client import BUILD, PATIENCE, Keeper, item, target  # noqa: E402
 
 NAME = "a.example.com"
-SLOTS, SLOT = 4096, 160
-SIZE = 16 + SLOTS * SLOT
+SLOTS, SLOT, SITES = 4096, 160, 65536
+CALLS = 24 + 4 * SITES
+SIZE = CALLS + SLOTS * SLOT
 SANITIZER = os.environ.get("CFORIGIN_PRELOAD", "")
 API_AGE = 150  # rounds until the test Cloudflare forgets what was issued
 
 # What can go wrong with which call. "after": it is done, then comes the kill.
 HARMS = {
+    "read bytes of": ["EIO", "kill"],
+    "readlink": ["EACCES", "EIO", "kill"],
+    "pread": ["EIO", "kill"],
     "read": ["EACCES", "EIO", "EMFILE", "kill"],
+    "opendir": ["EACCES", "EIO", "EMFILE", "kill"],
+    "fopen": ["EACCES", "EIO", "EMFILE", "kill"],
     "open": ["EACCES", "EIO", "ENOSPC", "EMFILE", "kill", "after"],
     "write file": ["ENOSPC", "EIO", "EDQUOT", "short", "kill", "after"],
     "write pipe": ["kill", "after"],
@@ -45,9 +53,16 @@ HARMS = {
     "unlink": ["EACCES", "EIO", "kill", "after"],
     "ch": ["EACCES", "EIO", "kill"],
     "ftruncate": ["EIO", "ENOSPC", "kill"],
+    "socket": ["EMFILE", "EACCES", "kill"],
+    "connect": ["ECONNREFUSED", "ENETUNREACH", "kill"],
 }
 STAYING = ["ENOSPC", "EROFS"]
+# Whose failing is no reason for the disk to be full from then on.
+PASSING = ("write pipe", "read bytes of", "readlink", "pread", "fopen",
+           "socket", "connect")
 SCENARIOS = ["first", "renewal", "lost", "adopted"]
+ASKING = ["renewal", "lost"]  # of the issuer
+DEPTH = 8  # functions that tell one place from another; the library's most
 
 
 def shim():
@@ -87,8 +102,17 @@ class Board:
     def fired(self):
         return struct.unpack_from("Q", self.map, 8)[0]
 
+    @property
+    def place(self):
+        return struct.unpack_from("Q", self.map, 16)[0]
+
+    def places(self):
+        """Of each call for memory, where it came from."""
+        assert self.count <= SITES
+        return struct.unpack_from(f"{self.count}I", self.map, 24)
+
     def calls(self):
-        return [self.map[16 + n * SLOT:16 + (n + 1) * SLOT]
+        return [self.map[CALLS + n * SLOT:CALLS + (n + 1) * SLOT]
                 .split(b"\0")[0].decode("utf-8", "replace")
                 for n in range(min(self.count, SLOTS))]
 
@@ -105,7 +129,9 @@ def harms_of(call):
 class Bench:
     """A test Cloudflare, a keeper, and what a round starts from."""
 
-    def __init__(self):
+    def __init__(self, depth=DEPTH):
+        self.depth = depth
+        self.met = set()  # places whose calls for memory failed
         self.folder = Path(tempfile.mkdtemp(prefix="cforigin-faults-"))
         self.folder.chmod(0o755)
         self.shim = shim()
@@ -114,6 +140,7 @@ class Bench:
         self.keeper = Keeper(self.folder, self.api)
         self.work = self.folder / "targets"
         self.rounds = 0
+        self.tried = self.fired = 0
         self.wanted, self.issues = {}, {}
         for name in SCENARIOS:
             self.forget()
@@ -196,7 +223,7 @@ class Bench:
     # -- a round ------------------------------------------------------------
 
     def run(self, name, environment=(), libexec=None):
-        """The round's events; None when it was killed."""
+        """The round's exit code, events and words."""
         before = dict(os.environ)
         os.environ.update(environment)
         if SANITIZER and environment and libexec is None:
@@ -220,22 +247,65 @@ class Bench:
         environment = {"LD_PRELOAD": str(self.shim),
                        "FAULTS_BOARD": str(self.board.path),
                        "FAULTS_ARM": what, "FAULTS_AT": str(at),
-                       "FAULTS_DO": harm}
+                       "FAULTS_DO": harm, "FAULTS_DEPTH": str(self.depth)}
         if stays:
             environment["FAULTS_STAYS"] = "1"
         return environment
 
-    def points(self, name):
-        """Every call of a round with all that can happen to it."""
+    def arms(self, program, *what):
+        """(environment, libexec) with which that program has the library. An
+        issuer's environment is empty: a script stands before it."""
+        if program == "keeper":
+            return self.arm(*what), None
+        libexec = self.folder / "libexec"
+        libexec.mkdir(exist_ok=True)
+        script = libexec / "cforigin-issuer"
+        environment = self.arm(*what)
+        if SANITIZER:
+            environment["LD_PRELOAD"] = f"{SANITIZER} {self.shim}"
+        words = " ".join(f"{key}='{value}'"
+                         for key, value in environment.items())
+        script.write_text(f"#!/bin/sh\nexec env {words} "
+                          f"'{BUILD}/cforigin-issuer' \"$@\"\n")
+        script.chmod(0o755)
+        return {}, libexec
+
+    def count(self, name, program, what):
+        """A round in which calls are counted, and all goes well."""
         self.set_up(name)
-        code, out, err = self.run(name, self.arm("files", 0, "", False))
+        code, out, err = self.run(name, *self.arms(program, what, 0, "",
+                                                   False))
         assert code == 0 and "failed" not in out, (out, err)
-        return [(at, harm, stays)
+
+    def points(self, name, program="keeper"):
+        """Every call of a round with all that can happen to it."""
+        self.count(name, program, "files")
+        return [(name, program, at, harm, stays)
                 for at, call in enumerate(self.board.calls(), 1)
                 for harm, stays in
                 [(harm, False) for harm in harms_of(call)] +
                 [(harm, True) for harm in STAYING]
-                if not stays or not call.startswith("write pipe")]
+                if not stays or (program == "keeper"
+                                 and not call.startswith(PASSING))]
+
+    def memory_points(self, program):
+        """The first and the last call of a renewal for memory from each
+        place in the program: once, and as the first of many in vain."""
+        self.count("renewal", program, "memory")
+        first, last = {}, {}
+        for at, place in enumerate(self.board.places(), 1):
+            first.setdefault(place, at)
+            last[place] = at
+        return [(program, at, stays, place) for place in first
+                for at in sorted({first[place], last[place]})
+                for stays in (False, True)]
+
+    def all_memory_points(self, program):
+        """Every call of a renewal for memory."""
+        self.count("renewal", program, "memory")
+        return [(program, at, stays, place)
+                for at, place in enumerate(self.board.places(), 1)
+                for stays in (False, True)]
 
     # -- looking ------------------------------------------------------------
 
@@ -248,10 +318,17 @@ class Bench:
                 if (self.work / file).exists() else None
                 for file in ("cert.pem", "key.pem")]
 
+    @staticmethod
+    def crashes(out, err, killed):
+        """What tells of a fault in a program, in its words or in the
+        keeper's events about its issuer."""
+        wrong = [text for text in (out, err)
+                 for word in ("Sanitizer", "runtime error") if word in text]
+        return wrong + [f"the issuer ended {end}" for end in
+                        re.findall(r"by signal \d+|had to be killed", out)
+                        if not (killed and end == "by signal 9")]
+
     def after_the_fault(self, name, before, code, out, err, wrong):
-        for word in ("Sanitizer", "runtime error"):
-            if word in err:
-                wrong.append(err)
         if code not in (0, 1, -signal.SIGKILL):
             wrong.append(f"the keeper ended with {code}: {err}")
         there = before or '"installed"' in out
@@ -275,6 +352,7 @@ class Bench:
 
     def after_the_next_round(self, name, before, wrong):
         code, out, err = self.run(name)
+        wrong += self.crashes(out, err, False)
         if code != 0 or '"event": "failed"' in out or \
                 '"event":"failed"' in out:
             wrong.append(f"the next round: {code} {out} {err}")
@@ -291,7 +369,7 @@ class Bench:
         if self.target_texts() != live:
             wrong.append("the targets are not the live pair")
 
-    def judge(self, name, environment, libexec=None):
+    def judge(self, name, program, what, at, harm, stays):
         """What is wrong after a round with this fault: nothing, one hopes."""
         self.set_up(name)
         wrong = []
@@ -300,9 +378,14 @@ class Bench:
         except FileNotFoundError:
             before = None
         issued = self.api.counts()["issued"]
-        code, out, err = self.run(name, environment, libexec)
+        code, out, err = self.run(
+            name, *self.arms(program, what, at, harm, stays))
+        self.tried += 1
+        self.fired += self.board.fired > 0
+        wrong += self.crashes(
+            out, err, program == "issuer" and harm in ("kill", "after"))
         self.after_the_fault(name, before, code, out, err, wrong)
-        if code != 0:  # a request may be on its way
+        if code != 0 or program == "issuer":  # a request may be on its way
             self.api.wait(lambda counts: counts["in_flight"] == 0)
         self.after_the_next_round(name, before, wrong)
         more = self.api.counts()["issued"] - issued
@@ -311,45 +394,18 @@ class Bench:
                          f"{self.issues[name]} needed")
         return [f"{line}\n    first round: {code} {out}" for line in wrong]
 
-    # -- memory -------------------------------------------------------------
+    def try_point(self, name, program, at, harm, stays):
+        return self.judge(name, program, "files", at, harm, stays)
 
-    def issuer_with_shim(self, at, stays):
-        """A folder of programs whose issuer runs with the library: its
-        environment is its own, so a script stands before it."""
-        libexec = self.folder / "libexec"
-        libexec.mkdir(exist_ok=True)
-        script = libexec / "cforigin-issuer"
-        words = " ".join(f"{key}='{value}'" for key, value in
-                         self.arm("memory", at, "ENOMEM", stays).items())
-        script.write_text(f"#!/bin/sh\nexec env {words} "
-                          f"'{BUILD}/cforigin-issuer' \"$@\"\n")
-        script.chmod(0o755)
-        return libexec
-
-    def memory_points(self):
-        """(program, k, stays) for each call for memory of a renewal."""
-        points = []
-        for program in ("keeper", "issuer"):
-            self.set_up("renewal")
-            code, out, err = self.run_memory(program, 0, False)
-            assert code == 0 and '"installed"' in out, (out, err)
-            points += [(program, at, stays)
-                       for at in range(1, self.board.count + 1)
-                       for stays in (False, True)]
-        return points
-
-    def memory_arms(self, program, at, stays):
-        if program == "keeper":
-            return self.arm("memory", at, "ENOMEM", stays), None
-        return {}, self.issuer_with_shim(at, stays)
-
-    def run_memory(self, program, at, stays):
-        environment, libexec = self.memory_arms(program, at, stays)
-        return self.run("renewal", environment, libexec)
-
-    def try_memory(self, program, at, stays):
-        environment, libexec = self.memory_arms(program, at, stays)
-        return self.judge("renewal", environment, libexec)
-
-    def try_point(self, name, at, harm, stays):
-        return self.judge(name, self.arm("files", at, harm, stays))
+    def try_memory(self, program, at, stays, place):
+        """The number of calls is not the same each time, since pipes and
+        sockets have their moods: once more, if another place was met."""
+        so_far = self.tried, self.fired
+        for _ in range(3):
+            self.tried, self.fired = so_far
+            wrong = self.judge("renewal", program, "memory", at, "ENOMEM",
+                               stays)
+            if wrong or self.board.place == place:
+                break
+        self.met.add((program, self.board.place))
+        return wrong
