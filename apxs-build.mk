@@ -248,9 +248,9 @@ $(BUILD)/fuzz_%: $(BUILD)/obj/test/fuzz/fuzz_%.o $(UNITOBJ)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
 
 # Every call of a round of the keeper or its issuer fails, or is its last; so
-# do calls for memory from each place; says how many such points were tried.
-# EVERY=7 tries each seventh; MEMORY=61 each 61st call for memory, wherever it
-# comes from.
+# do calls for memory from each place, and what httpd reads at a start; says
+# how many such points were tried. EVERY=7 tries each seventh; MEMORY=61 each
+# 61st call for memory, wherever it comes from.
 EVERY  ?= 1
 MEMORY ?= 0
 

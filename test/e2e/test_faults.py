@@ -10,9 +10,11 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
 
+import reading  # noqa: E402
 import sweep  # noqa: E402
 
 EVERY = 13
+EVERY_START = 7
 DEPTH = 2  # a place is a function and the one that called it
 
 
@@ -46,6 +48,13 @@ def test_a_call_of_the_issuer_fails_or_is_the_last(bench, scenario):
     points = bench.points(scenario, "issuer")
     assert len(points) > 150
     try_all(bench, bench.try_point, points[::EVERY])
+
+
+def test_httpd_starts_whatever_it_can_not_read(httpd, cloudflare):
+    starts = reading.Starts(httpd, cloudflare)
+    points = starts.points()
+    assert len(points) > 70
+    try_all(starts, starts.try_point, points[::EVERY_START])
 
 
 def test_the_faults_are_felt(bench):
