@@ -25,6 +25,43 @@ def bench():
     bench.close()
 
 
+def test_what_a_crash_must_not_take_is_on_the_disk_before_it_is_needed(bench):
+    """A key and its intent before anybody is asked for a certificate, the
+    certificate before the pair gets its name, that before it is the live one:
+    each file is synced after its last byte, then its folder."""
+    bench.count("renewal", "keeper", "files")
+    calls = bench.board.calls()
+
+    def at(call, end, after=0):
+        return next(n for n, text in enumerate(calls[after:], after)
+                    if text.startswith(call) and end in text + "\n")
+
+    def synced(path, after=0):
+        """When the file (or folder) was synced; nothing came after it."""
+        written = [n for n, text in enumerate(calls)
+                   if text.startswith("write file") and text.endswith(path)]
+        when = at("fsync", f"{path}\n", after)
+        assert not written or written[-1] < when
+        return when
+
+    asked = at("write pipe", '"op":"create"')
+    named = at("rename", "/origin-ecc/pending\n")
+    for path in ("/key.pem", "/csr.pem", "/intent.json", ""):
+        assert synced(f"/.pending.new{path}") < named
+    assert named < synced("/origin-ecc", named) < asked
+
+    for file in ("meta.json", "cert.pem"):
+        placed = at("rename", f"/pending/{file}\n", asked)
+        scratch = next(text for text in calls[placed::-1]
+                       if text.startswith("write file")).split("/")[-1]
+        assert synced(f"/{scratch}") < placed
+    placed = at("rename", "/pending/cert.pem\n", asked)
+    numbered = at("rename", "/origin-ecc/2\n", placed)
+    assert synced("/pending", placed) < numbered
+    live = at("rename", "/origin-ecc/current\n", numbered)
+    assert synced("/origin-ecc", live) > live
+
+
 def try_all(bench, attempt, points):
     """All of them hold, and all but a few of them came: a pipe may take two
     lines at once."""
