@@ -57,6 +57,10 @@ class Cloudflare:
         """Each POST /certificates: body, token (its name), time, status."""
         return self.server.creates()
 
+    def issued(self):
+        """How many certificates it has issued."""
+        return self.server.counts()["issued"]
+
     def tag(self, token):
         """The name the ledger has for a token's text."""
         return {text: name

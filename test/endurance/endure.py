@@ -3,6 +3,7 @@
 that has its moods. Each function drives a server of the end to end tests,
 and answers with figures."""
 
+import contextlib
 import datetime
 import os
 import subprocess
@@ -15,11 +16,14 @@ sys.path.append(str(HERE.parent / "e2e"))
 
 from cryptography import x509  # noqa: E402
 
+import clockwork  # noqa: E402
 import waiting  # noqa: E402
 from httpd import BUILD, apxs  # noqa: E402
 import procs  # noqa: E402
 
 DAY = 86400
+# from the first second on: what is more is an old one
+ONE_CHILD = ["MinSpareThreads 1", "MaxSpareThreads 200"]
 SANITIZER = os.environ.get("CFORIGIN_PRELOAD", "")
 
 
@@ -29,45 +33,61 @@ def children(pid):
 
 
 class Shape:
-    """A server's parent: memory in KiB, descriptors, children."""
+    """A server's parent: memory in KiB, descriptors."""
 
     def __init__(self, httpd):
         parent = procs.Process(httpd.pid)
         self.rss = int(parent.status["VmRSS"].split()[0])
         self.fds = len(parent.descriptors())
-        self.children = len(children(httpd.pid))
 
     def __str__(self):
-        return f"{self.rss} KiB, {self.fds} descriptors, " \
-            f"{self.children} children"
+        return f"{self.rss} KiB, {self.fds} descriptors"
 
 
 def settled(httpd, usual):
-    """The shape once the old generation's processes have gone."""
-    waiting.until(lambda: Shape(httpd).children <= usual,
-                  "the old generation's end", 30)
+    """The shape once there is no child (a keeper, a worker of an older
+    generation, one that nobody has waited for) but the usual ones."""
+    waiting.until(lambda: len(children(httpd.pid)) <= usual,
+                  lambda: f"{children(httpd.pid)} and no more than {usual}",
+                  30)
     return Shape(httpd)
+
+
+def renew(httpd, name):
+    (httpd.folder(name) / "renew").touch()
 
 
 # -- restarts -----------------------------------------------------------------
 
 def gracefuls(httpd, vhosts, warm, count, say=lambda line: None):
-    """(shape after `warm` restarts, shape after `count` more)"""
+    """(shape after `warm` restarts, shape after `count` more, how many
+    certificates were renewed meanwhile): each restart starts a keeper."""
     httpd.server("CFOriginStartupWait 60s")
-    # one child from the first second on: what is more is an old one
-    httpd.mpm_lines += ["MinSpareThreads 1", "MaxSpareThreads 200"]
+    httpd.mpm_lines += ONE_CHILD
     httpd.managed(*(f"v{n}.example.com" for n in range(vhosts)))
     httpd.start(60)
-    usual = Shape(httpd).children
-    for _ in range(warm):
+    usual = len(children(httpd.pid))
+
+    def restart(number):
+        renew(httpd, f"v{number % vhosts}.example.com")
         httpd.graceful(60)
-    first = settled(httpd, usual)
+        waiting.until(lambda: not httpd.keepers, "the keeper's end", 60)
+
+    def shape():
+        httpd.graceful(60)  # the last keeper's words are read
+        return settled(httpd, usual)
+
+    for number in range(warm):
+        restart(number)
+    first = shape()
     say(f"after {warm} restarts: {first}")
-    for _ in range(count):
-        httpd.graceful(60)
-    last = settled(httpd, usual)
-    say(f"after {warm + count} restarts: {last}")
-    return first, last
+    before = httpd.cloudflare.issued()
+    for number in range(warm, warm + count):
+        restart(number)
+    last = shape()
+    renewed = httpd.cloudflare.issued() - before
+    say(f"after {warm + count} restarts: {last}; {renewed} renewed")
+    return first, last, renewed
 
 
 # -- ticks --------------------------------------------------------------------
@@ -96,32 +116,66 @@ def counter():
     return built
 
 
-def ticks(httpd, count, rate=1000, say=lambda line: None):
-    """Time runs `rate` times as fast. (shape early, shape after `count`
-    calls of the monitor hook)"""
+def ticks(httpd, count, renewals, rate=1000, say=lambda line: None):
+    """Time runs `rate` times as fast. (shape early, shape after `count` calls
+    of the monitor hook and `renewals` of certificates, which a tick alone can
+    notice, how many there were.) The API refuses one."""
     httpd.tolerate("AH00045", "AH00046", "AH00047")  # its seconds are short
+    httpd.tolerate("cforigin:")
     told = httpd.root / "ticks"
+    names = [f"v{n}.example.com" for n in range(20)]
+    httpd.mpm_lines += ONE_CHILD
     httpd.before_modules.append(f"LoadModule ticks_module {counter()}")
-    httpd.managed(*(f"v{n}.example.com" for n in range(20)))
+    httpd.server("CFOriginReload off")
+    httpd.managed(*names)
     httpd.start()
+    httpd.cloudflare.refuse("refused.example.com", 400, 1010, "no")
+    httpd.managed("refused.example.com")
     httpd.stop()
-    preload(httpd, faketime())
-    httpd.environment.update(TICKS_FILE=str(told), FAKETIME=f"+0 x{rate}")
+    clock = clockwork.Clock(httpd.root / "conf/clock", clockwork.build(
+        httpd.root, "clock"), httpd.cloudflare)
+    clock.drive(httpd)
+    httpd.environment["TICKS_FILE"] = str(told)
     httpd.start()
+    waiting.until(lambda: not httpd.keepers, "the first keeper's end", 60)
+    usual, issued = len(children(httpd.pid)), httpd.cloudflare.issued()
+    last_told = 0
 
-    def reached(number):
+    def number():
+        nonlocal last_told
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            last_told = int(told.read_text())  # empty while it is written
+        return last_told
+
+    def renewed():
+        return httpd.cloudflare.issued() - issued
+
+    def reached(end, certificates):
         def look():
-            text = told.read_text() if told.exists() else ""
-            return text.endswith("\n") and int(text) >= number
-        waiting.until(look, lambda: httpd.story(f"tick {number}"),
-                      30 + number * 60 / rate, 0.1)
-        return Shape(httpd)
+            if not httpd.keepers:
+                names.append(names.pop(0))
+                renew(httpd, names[0])
+            return number() >= end and renewed() >= certificates
+        waiting.until(look, lambda: httpd.story(f"tick {end}"),
+                      60 + end * 60 / rate, 0.05)
+        busy = number()
 
-    first = reached(min(100, count // 4))
-    say(f"after {min(100, count // 4)} ticks: {first}")
-    last = reached(count)
-    say(f"after {count} ticks: {last}")
-    return first, last
+        def idle():  # for some ticks, so that the last words are read
+            nonlocal busy
+            if httpd.keepers or any((httpd.folder(name) / "renew").exists()
+                                    for name in names):
+                busy = number()
+            return number() >= busy + 5
+        waiting.until(idle, lambda: httpd.story("rest"), 60)
+        shape = settled(httpd, usual)
+        say(f"after {number()} ticks: {shape}; {renewed()} renewed")
+        return shape
+
+    clock.run(rate)
+    first = reached(min(100, count // 4), 2)
+    before = renewed()
+    last = reached(count, before + renewals)
+    return first, last, renewed() - before
 
 
 # -- weeks --------------------------------------------------------------------
@@ -185,22 +239,37 @@ def moment(entry):
     return certificate.not_valid_before.timestamp()
 
 
-def quiet(httpd):
+def quiet(httpd, look):
     """Whoever found a keeper at work when it was due has its turn now: a real
-    day has thousands of ticks."""
+    day has thousands of ticks. Looks all the while."""
     def idle():
+        look()
         return not httpd.keepers
     if not idle():
-        waiting.until(idle, "the keeper's end", 60)
+        waiting.until(idle, "the keeper's end", 60, 0.1)
         httpd.graceful(60)
-        waiting.until(idle, "the keeper's end", 60)
+        waiting.until(idle, "the keeper's end", 60, 0.1)
 
 
-def soak(httpd, server, seconds, sites=30, step=1.0, pause=12,
+class Soak:
+    """What came of days with an API that fails now and then."""
+
+    def __init__(self):
+        self.wrong, self.issued, self.days = [], 0, 0
+        self.fired = []  # how often each fault of the mood came
+        self.looks = 0
+
+    def __str__(self):
+        return f"{self.days:g} days, {self.issued} certificates, " \
+            f"{sum(self.fired)} faults, {self.looks} looks at each site, " \
+            f"{len(self.wrong)} wrong"
+
+
+def soak(httpd, server, over, sites=30, step=1.0, pause=12, mood="rough",
          say=lambda line: None):
-    """Days pass, `step` at a time, while the API fails now and then. What
-    went wrong, and how many certificates were issued."""
-    calendar = Calendar(httpd, server)
+    """Days pass, `step` at a time, while the API fails now and then; until
+    over(days) is true. A pause in which no tick comes ends with a restart."""
+    calendar, came = Calendar(httpd, server), Soak()
     names = [f"s{n}.example.com" for n in range(sites)]
     httpd.server("CFOriginValidity 7", "CFOriginStartupWait 60s",
                  "CFOriginReloadInterval 1s")
@@ -211,20 +280,25 @@ def soak(httpd, server, seconds, sites=30, step=1.0, pause=12,
     waiting.until(lambda: not missing(httpd, names, calendar.now()),
                   lambda: f"first certificates: "
                   f"{missing(httpd, names, calendar.now())[:3]}", 120, 1)
-    server.faults("rough")
-    wrong, end, days = [], time.monotonic() + seconds, 0
-    while time.monotonic() < end and not wrong:
+    server.faults("rough")  # its style, too, whatever the mood
+    server.faults(mood)
+
+    def look():
+        came.looks += 1
+        came.wrong += missing(httpd, names, calendar.now())
+
+    while not over(came.days) and not came.wrong:
         calendar.jump(step)
-        days += step
-        waits = min(pause, max(end - time.monotonic(), 0))
-        if pause < 12:  # no tick comes in so short a time
+        came.days += step
+        look()
+        if pause < 12:
             httpd.graceful(60)
-            quiet(httpd)
-        stop = time.monotonic() + waits
-        while time.monotonic() < stop and not wrong:
-            wrong += missing(httpd, names, calendar.now())
+            quiet(httpd, look)
+        stop = time.monotonic() + pause
+        while time.monotonic() < stop and not came.wrong:
+            look()
             time.sleep(0.5)
-        say(f"day {days:g}: {server.counts()['issued']} issued, "
-            f"{len(wrong)} wrong")
-    wrong += too_soon(server, 4.2)
-    return wrong, server.counts()["issued"], days
+        came.fired, came.issued = server.fired(), server.counts()["issued"]
+        say(str(came))
+    came.wrong += too_soon(server, 4.2)
+    return came
