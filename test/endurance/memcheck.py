@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""httpd under valgrind. Its own and its libraries' habits are not ours: what
-counts is a report in whose stack a function of this module stands."""
+"""httpd and its keepers under valgrind. Their libraries' habits are not ours:
+what counts is a report in whose stack a function of this module stands. The
+issuer locks itself in, and valgrind out."""
 
 import re
 from pathlib import Path
@@ -26,6 +27,24 @@ def reports(folder):
     return every, ours
 
 
+def unfinished(folder, httpd):
+    """Processes whose valgrind came to no end though they did; (those,
+    keepers that came to theirs). What was killed is not among them, nor what
+    was forked to become an issuer."""
+    killed = re.findall(r"AH00046: child process (\d+)",
+                        "\n".join(httpd.log.lines()))
+    texts = {path.suffix[1:]: path.read_text(errors="replace")
+             for path in folder.glob("valgrind.*")}
+    keepers = {pid for pid, text in texts.items()
+               if re.search(r"Command: \S*/cforigin-keeper ", text)}
+    ended = {pid for pid, text in texts.items() if "ERROR SUMMARY" in text}
+    left = [pid for pid, text in texts.items()
+            if pid not in ended and pid not in killed and not (
+                pid in keepers and
+                re.search(r"Parent PID: (\d+)", text)[1] in keepers)]
+    return left, keepers & ended
+
+
 def run(httpd, restarts, say):
     """What is wrong: a report of ours, or valgrind that saw nothing."""
     usual = httpd.argv
@@ -35,22 +54,36 @@ def run(httpd, restarts, say):
     httpd.argv = lambda *more: [
         "valgrind", "--leak-check=full",
         "--show-leak-kinds=definite", "--keep-debuginfo=yes",
+        "--trace-children=yes", "--trace-children-skip=*/cforigin-issuer",
         "--num-callers=30", f"--log-file={before}/valgrind.%p", *usual(*more)]
     waiting.PATIENCE = 8
+    httpd.tolerate("AH00045", "AH00046")  # its children's last seconds, too
     httpd.server("CFOriginStartupWait 60s")
     httpd.managed("a.example.com", "b.example.com")
     httpd.vhost("c.example.com", "CFOrigin on",
                 "CFOriginRequestType origin-ecc origin-rsa")
     httpd.start(60)
+    parent, renewals = str(httpd.pid), (restarts + 9) // 10
     for number in range(restarts):
+        if number % 10 == 0:
+            (httpd.folder("a.example.com") / "renew").touch()
         httpd.graceful(60)
         if number % 10 == 9:
             say(f"{number + 1} restarts")
             assert httpd.get("a.example.com").status == 200
+    waiting.until(lambda: httpd.generation("a.example.com") > renewals,
+                  "the last renewal", 60)
+    waiting.until(lambda: "cforigin-keeper" not in httpd.processes_text(),
+                  "the keeper's end", 60)  # its own name is valgrind's
     httpd.stop(30)
     seen = list(before.glob("valgrind.*"))
     every, ours = reports(before)
-    say(f"{len(seen)} processes seen, {every} reports, {len(ours)} of ours")
-    ended = sum("ERROR SUMMARY" in path.read_text(errors="replace")
-                for path in seen)
-    return ours if ended else ["valgrind came to no end"]
+    left, keepers = unfinished(before, httpd)
+    say(f"{len(seen)} processes seen, {len(keepers)} keepers among them, "
+        f"{every} reports, {len(ours)} of ours")
+    wrong = [f"valgrind came to no end in {pid}" for pid in left]
+    if not (before / f"valgrind.{parent}").exists():
+        wrong.append("the parent was not seen")
+    if len(keepers) < 1 + renewals:
+        wrong.append(f"{len(keepers)} keepers came to their end")
+    return ours + wrong
