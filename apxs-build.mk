@@ -200,11 +200,19 @@ $(BUILD)/show_status: $(BUILD)/obj/test/status/show_status.o \
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -o $@ $^ -ljansson -lidn2 -lcrypto $(APRLIBS) -lpthread
 
+# Each fuzz target, run over its corpus by a test: without a fuzzer.
+REPLAY   := $(patsubst test/fuzz/fuzz_%.c,$(BUILD)/replay_%,$(wildcard test/fuzz/fuzz_*.c))
+
+$(BUILD)/replay_%: $(BUILD)/obj/test/fuzz/fuzz_%.o \
+    $(BUILD)/obj/test/fuzz/replay.o $(UNITOBJ)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -o $@ $^ -ljansson -lidn2 -lcurl -lcrypto $(APRLIBS) -lpthread
+
 # The unit programs, then the e2e tests on a real httpd; ends with a line
 # "N passed, N failed". JOBS=1: one test at a time.
 JOBS   ?= auto
 
-check: all $(UNIT) $(BUILD)/show_status
+check: all $(UNIT) $(REPLAY) $(BUILD)/show_status
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/check --jobs $(JOBS) \
 	    $(if $(findstring -fsanitize,$(CFLAGS)),,--analyse "make -s -f $(abspath $(SELF)) static") \
 	    $(UNIT)
@@ -228,7 +236,8 @@ asan:
 	    $(MAKE) -f $(SELF) BUILD=$(BUILD)/asan CFLAGS='$(ASAN)' check
 
 # Each target of test/fuzz with libFuzzer for FUZZTIME seconds; FUZZ=wire
-# runs one. What is found anew stays in $(BUILD)/fuzz/found.
+# runs one. What is found anew stays in $(BUILD)/fuzz/found; an input that was
+# too much goes into the target's corpus, and is a test from then on.
 FUZZTIME ?= 30
 FUZZ     ?= $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZING  := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
