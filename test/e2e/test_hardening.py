@@ -60,7 +60,7 @@ def test_the_compiler_guards_stacks_and_lengths(name):
 def test_every_function_that_has_an_array_is_guarded(name):
     """-strong, not the plain protector of long arrays alone: gcc leaves in
     each file's debugging information how it was told to compile it."""
-    told = re.findall(r"DW_AT_producer .*: (GNU C.*)",
+    told = re.findall(r"DW_AT_producer .*: (GNU C\d.*)",
                       readelf(name, "--debug-dump=info", "--dwarf-depth=1"))
     for flags_of_one in told:
         assert "-fstack-protector-strong" in flags_of_one.split()

@@ -57,6 +57,12 @@ def renew(httpd, name):
     (httpd.folder(name) / "renew").touch()
 
 
+def is_over(httpd, *names):
+    """No keeper is at work, and none is just being started."""
+    return not httpd.keepers and not any(
+        (httpd.folder(name) / "renew").exists() for name in names)
+
+
 # -- restarts -----------------------------------------------------------------
 
 def gracefuls(httpd, vhosts, warm, count, say=lambda line: None):
@@ -69,9 +75,10 @@ def gracefuls(httpd, vhosts, warm, count, say=lambda line: None):
     usual = len(children(httpd.pid))
 
     def restart(number):
-        renew(httpd, f"v{number % vhosts}.example.com")
+        name = f"v{number % vhosts}.example.com"
+        renew(httpd, name)
         httpd.graceful(60)
-        waiting.until(lambda: not httpd.keepers, "the keeper's end", 60)
+        waiting.until(lambda: is_over(httpd, name), "the renewal's end", 60)
 
     def shape():
         httpd.graceful(60)  # the last keeper's words are read
@@ -162,8 +169,7 @@ def ticks(httpd, count, renewals, rate=1000, say=lambda line: None):
 
         def idle():  # for some ticks, so that the last words are read
             nonlocal busy
-            if httpd.keepers or any((httpd.folder(name) / "renew").exists()
-                                    for name in names):
+            if not is_over(httpd, *names):
                 busy = number()
             return number() >= busy + 5
         waiting.until(idle, lambda: httpd.story("rest"), 60)
