@@ -316,15 +316,17 @@ class Httpd:
         return "; ".join(out)
 
     def programs(self, name):
-        """Running processes of this server by their program's name."""
-        found = []
+        """Running processes of this server by their program's name; a child
+        of one that has yet to become another program is none."""
+        found = {}
         for process in self.processes():
             try:
                 if process.name == name:
-                    found.append(process)
+                    found[process.pid] = int(process.status["PPid"]), process
             except OSError:
                 continue
-        return found
+        return [process for parent, process in found.values()
+                if parent not in found]
 
     @property
     def keepers(self):
