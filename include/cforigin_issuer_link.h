@@ -30,10 +30,11 @@ typedef void cfo_said_fn(void *baton, const char *line);
  * Open the token file (refused when it is no regular file, empty, or group or
  * others can read it) and execute <libexec>/cforigin-issuer.
  * @param account NULL: one without a token, for looks at listeners
+ * @param after_pause as in cfo_setup_t
  * @return the link, or NULL with *fault
  */
 cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
-                               const cfo_account_t *account,
+                               const cfo_account_t *account, int after_pause,
                                cfo_said_fn *said, void *baton,
                                cfo_result_t *fault);
 

@@ -41,6 +41,8 @@ typedef struct cfo_setup_t {
     const char *proxy;       /* or NULL: none, whatever the environment says */
     const char *user_agent;
     int max_concurrent;
+    int after_pause; /* 1: the API said to wait, and has granted nothing since:
+                      * begin with one call at a time */
 } cfo_setup_t;
 
 typedef struct cfo_request_t {

@@ -63,6 +63,8 @@ static const field_t request_fields[] = {
     SETUP_TEXT(user_agent, MAY_TEXT),
     {ON(CFO_OP_SETUP), "max_concurrent", MAY_INT,
      offsetof(cfo_request_t, setup.max_concurrent), 0, 10000, 0},
+    {ON(CFO_OP_SETUP), "after_pause", MAY_INT,
+     offsetof(cfo_request_t, setup.after_pause), 0, 1, 0},
     ASK_TEXT(ON(CFO_OP_CREATE), csr, TEXT),
     ASK_TEXT(ON(CFO_OP_CREATE), hostnames, TEXTS),
     ASK_TEXT(ON(CFO_OP_CREATE), request_type, TEXT),

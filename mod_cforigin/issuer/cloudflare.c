@@ -44,6 +44,7 @@ struct cfo_cloudflare_t {
     struct ring_t ready;      /* wait for their turn */
     struct ring_t resting;    /* wait for another try */
     int in_flight, creates, looks;
+    int limit; /* of those in flight, after a pause; cfo_pace_more */
     int accepted, refused; /* creates; see the header about bad tokens */
     cfo_result_t refusal;
     unsigned random;
@@ -194,6 +195,12 @@ static void mind_headers(cfo_cloudflare_t *cf, const cfo_call_t *call,
     cfo_quota_t quota = cfo_pace_quota(call->ratelimit);
 
     cfo_budget_learn(&cf->budget, quota, now);
+    if (result->kind == CFO_RATE_LIMITED) {
+        cf->limit = 1;
+    }
+    else if (result->kind == CFO_OK) {
+        cf->limit = cfo_pace_more(cf->limit, cf->setup.max_concurrent);
+    }
     if (result->retry_after >= 0 || result->kind == CFO_RATE_LIMITED) {
         cfo_gate_hold(&cf->gate, now, result->retry_after);
     }
@@ -293,10 +300,10 @@ static void start(task_t *task, apr_time_t now)
 static int may_start(const cfo_cloudflare_t *cf, const task_t *task,
                      apr_time_t now)
 {
-    int max = cf->setup.max_concurrent;
+    int max = cf->limit ? cf->limit : cf->setup.max_concurrent;
 
     if (task->job.request->op == CFO_OP_SERVED) {
-        return cf->looks < max; /* not a call of the API's */
+        return cf->looks < cf->setup.max_concurrent; /* no call of the API's */
     }
     if (task->job.request->op == CFO_OP_CREATE && cf->refused &&
         !cf->accepted && cf->refused + cf->creates >= refusals_max(cf)) {
@@ -447,6 +454,7 @@ static void set_up(cfo_cloudflare_t *cf, const cfo_setup_t *setup)
                                : CFO_MODULE " (Apache httpd)";
     cf->setup.max_concurrent =
         setup->max_concurrent > 0 ? setup->max_concurrent : 16;
+    cf->limit = setup->after_pause ? 1 : 0;
     cf->http = cfo_http_make(p, &cf->setup, cf->token, &cf->setup_fault);
 }
 

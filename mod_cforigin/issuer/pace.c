@@ -120,6 +120,11 @@ void cfo_gate_hold(cfo_gate_t *gate, apr_time_t now, int seconds)
     }
 }
 
+int cfo_pace_more(int limit, int max)
+{
+    return limit && limit + 1 < max ? limit + 1 : 0;
+}
+
 apr_interval_time_t cfo_gate_left(const cfo_gate_t *gate, apr_time_t now)
 {
     return gate->open_at > now ? gate->open_at - now : 0;

@@ -72,9 +72,9 @@ int cfo_desk_ready(cfo_desk_t *desk, apr_pool_t *p, cfo_result_t *why)
         return 0;
     }
     if (desk->fault.kind == CFO_OK && !desk->issuer)
-        desk->issuer =
-            cfo_issuer_start(desk->keeper->pool, desk->keeper->round,
-                             desk->account, said, desk, &desk->fault);
+        desk->issuer = cfo_issuer_start(
+            desk->keeper->pool, desk->keeper->round, desk->account,
+            desk->state.paused_until != 0, said, desk, &desk->fault);
     else if (desk->fault.kind == CFO_OK && !cfo_issuer_is_alive(desk->issuer))
         desk->fault = cfo_issuer_fault(desk->issuer);
     *why = desk->fault;

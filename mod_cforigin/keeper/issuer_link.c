@@ -139,7 +139,8 @@ static int execute(cfo_issuer_t *issuer, const cfo_round_t *round, int token,
     return 0;
 }
 
-static void set_up(cfo_issuer_t *issuer, const cfo_round_t *round)
+static void set_up(cfo_issuer_t *issuer, const cfo_round_t *round,
+                   int after_pause)
 {
     cfo_request_t request = {.op = CFO_OP_SETUP};
 
@@ -148,12 +149,14 @@ static void set_up(cfo_issuer_t *issuer, const cfo_round_t *round)
     request.setup.proxy = round->proxy;
     request.setup.user_agent = round->user_agent;
     request.setup.max_concurrent = round->max_concurrent;
+    request.setup.after_pause = after_pause;
     cfo_queue_put(issuer->queue, cfo_wire_request(issuer->pool, &request));
 }
 
 cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
-                               const cfo_account_t *account, cfo_said_fn *said,
-                               void *baton, cfo_result_t *fault)
+                               const cfo_account_t *account, int after_pause,
+                               cfo_said_fn *said, void *baton,
+                               cfo_result_t *fault)
 {
     cfo_issuer_t *issuer = apr_pcalloc(p, sizeof(*issuer));
     const char *path =
@@ -190,7 +193,7 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
     issuer->answers = cfo_lines_make(p, CFO_WIRE_ANSWER_MAX);
     issuer->said_lines = cfo_lines_make(p, 8 * SAID_MAX);
     issuer->waiting = apr_hash_make(p);
-    set_up(issuer, round);
+    set_up(issuer, round, after_pause);
     return issuer;
 }
 

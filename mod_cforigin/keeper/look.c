@@ -115,7 +115,7 @@ void cfo_look_run(cfo_keeper_t *keeper)
     }
     if (looks.list->nelts == 0)
         return;
-    looks.issuer = cfo_issuer_start(keeper->pool, keeper->round, NULL, said,
+    looks.issuer = cfo_issuer_start(keeper->pool, keeper->round, NULL, 0, said,
                                     &looks, &fault);
     if (!looks.issuer) {
         cfo_report_log(keeper->report, CFO_LEVEL_WARNING, "%s", fault.message);

@@ -425,7 +425,38 @@ def test_a_quota_is_not_overdrawn_by_what_is_in_flight(api, tmp_path):
         answers = issuer.answers(ids)
     assert all(a["ok"] and a["calls"] == 1 for a in answers)
     assert {c["status"] for c in api.creates()} == {200}
-    assert api.counts()["most_in_flight"] == 16
+    assert api.counts()["most_in_flight"] > 8
+
+
+def test_after_a_pause_it_begins_with_one_call(api, tmp_path):
+    """Many servers whose wait ends at the same moment would else spend the
+    next quota on calls in vain."""
+    api.settings(latency=150)
+    with Issuer(tmp_path, api.token) as issuer:
+        issuer.setup(api.url, api.api_ca, after_pause=1)
+        ids = [issuer.put("create", **wanted("h%d.example.com" % n))
+               for n in range(14)]
+        assert all(a["ok"] for a in issuer.answers(ids))
+    began = sorted(c["time"] for c in api.creates())
+    # 1, then 2, 4 and the rest, each when those before were answered
+    for before, after in ((0, 1), (2, 3), (6, 7)):
+        assert began[after] - began[before] > 0.14, began
+
+
+def test_a_refused_one_is_followed_by_one(api, tmp_path):
+    """In the middle of a run, too: what was in flight is answered, then one."""
+    api.settings(latency=100)
+    api.faults({"match": {"op": "create"}, "do": {"rate_limit":
+                                                  {"retry_after": 1}},
+                "times": 16})
+    with Issuer(tmp_path, api.token) as issuer:
+        issuer.setup(api.url, api.api_ca)
+        ids = [issuer.put("create", **wanted("h%d.example.com" % n))
+               for n in range(20)]
+        answers = issuer.answers(ids, 30)
+    good = sorted(c["time"] for c in api.creates() if c["status"] == 200)
+    assert len(good) == len([a for a in answers if a["ok"]]) > 2
+    assert good[1] - good[0] > 0.09
 
 
 def test_ratelimit_on_several_lines(tmp_path):

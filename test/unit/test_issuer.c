@@ -137,6 +137,18 @@ static void test_quota(void **state)
 }
 
 /* Answers overtake each other: the least that was told counts. */
+static void test_more_after_a_pause(void **state)
+{
+    static const int steps[][3] = {/* limit, max, then */
+                                   {0, 16, 0},   {1, 16, 2},  {2, 16, 3},
+                                   {14, 16, 15}, {15, 16, 0}, {0, 1, 0},
+                                   {1, 1, 0},    {1, 2, 0},   {1, 3, 2}};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        assert_int_equal(cfo_pace_more(steps[i][0], steps[i][1]), steps[i][2]);
+}
+
 static void test_budget(void **state)
 {
     apr_time_t now = apr_time_from_sec(1000), later = apr_time_from_sec(1030);
@@ -917,6 +929,7 @@ int main(void)
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_ratelimit),
         cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_more_after_a_pause),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_reach),
         cmocka_unit_test(test_pauses),

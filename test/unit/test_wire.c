@@ -215,7 +215,8 @@ static void test_requests_round_trip(void **state)
     static const char *const lines[] = {
         "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\","
         "\"api_ca_file\":\"/ca\",\"proxy\":\"http://u:p@h:1\","
-        "\"user_agent\":\"m/1\",\"max_concurrent\":16}",
+        "\"user_agent\":\"m/1\",\"max_concurrent\":16,"
+        "\"after_pause\":1}",
         "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\"}",
         "{\"id\":0,\"op\":\"setup\",\"api\":\"https://a/b\","
         "\"api_ca_file\":{\"bytes\":\"2f6361ff\"}}", /* no UTF-8 */
