@@ -781,6 +781,27 @@ def test_a_good_pair_is_not_replaced_by_anothers(keeper, api, tmp_path):
     assert len(api.calls()) == calls
 
 
+def test_the_first_call_after_a_pause_is_alone(keeper, api):
+    """Until the API grants something again, in whatever round that is."""
+    api.faults({"match": {"op": "create"},
+                "do": {"rate_limit": {"retry_after": 6}}, "times": 1})
+    assert keeper.run([item("a.example.com")]).failure()["kind"] \
+        == "rate-limited"
+    account, = (keeper.store / "accounts").glob("*.json")
+    state = json.loads(account.read_text())
+    state["paused_until"] = "2026-01-01T00:00:00Z"
+    account.write_text(json.dumps(state))
+    api.settings(latency=200)
+    four = [item(f"n{n}.example.com") for n in range(4)]
+    assert len(keeper.run(four).names("installed")) == 4
+    began = sorted(call["time"] for call in api.creates())[1:]
+    assert began[1] - began[0] > 0.19
+    again = [item(f"m{n}.example.com") for n in range(4)]
+    assert len(keeper.run(again).names("installed")) == 4
+    began = sorted(call["time"] for call in api.creates())[5:]
+    assert began[3] - began[0] < 0.19
+
+
 def names_on(keeper, name):
     return sorted(keeper.live(name)[0].extensions.get_extension_for_class(
         x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName))
