@@ -64,15 +64,20 @@ def run(httpd, restarts, say):
                 "CFOriginRequestType origin-ecc origin-rsa")
     httpd.start(60)
     parent, renewals = str(httpd.pid), (restarts + 9) // 10
+
+    def renewed(times):
+        waiting.until(lambda: httpd.generation("a.example.com") > times,
+                      f"renewal {times}", 60)
+
     for number in range(restarts):
         if number % 10 == 0:
+            renewed(number // 10)
             (httpd.folder("a.example.com") / "renew").touch()
         httpd.graceful(60)
         if number % 10 == 9:
             say(f"{number + 1} restarts")
             assert httpd.get("a.example.com").status == 200
-    waiting.until(lambda: httpd.generation("a.example.com") > renewals,
-                  "the last renewal", 60)
+    renewed(renewals)
     waiting.until(lambda: "cforigin-keeper" not in httpd.processes_text(),
                   "the keeper's end", 60)  # its own name is valgrind's
     httpd.stop(30)
