@@ -172,4 +172,5 @@ def test_httpd_serves_a_pair_whatever_became_of_its_keeper(
     assert answer.status == 200
     answer = renew(0)
     assert answer.status == 200 and answer.sha256 not in served
-    assert len(cloudflare.creates()) == 3
+    # one that had its number already when it was marked is not what was meant
+    assert len(cloudflare.creates()) == (4 if end == "/current" else 3)

@@ -74,7 +74,8 @@ def test_lengths_are_checked_where_they_are_known_only_when_it_runs(tmp_path):
                              "CFLAGS", "CPPFLAGS")}
     target = tmp_path / "obj/mod_cforigin/core/words.o"
     line = subprocess.run(
-        ["./apxs-build.mk", "-n", "V=1", f"BUILD={tmp_path}", target],
+        ["./apxs-build.mk", "-n", "--no-print-directory", "V=1",
+         f"BUILD={tmp_path}", target],
         cwd=TOP, env=usual, text=True, check=True,
         capture_output=True).stdout.splitlines()[-1].split()
     assert [word for word in line if "_FORTIFY_SOURCE" in word] == \
