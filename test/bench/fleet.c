@@ -5,7 +5,11 @@
  * when a server tries again, is the module's own code (core/result.c,
  * core/schedule.c).
  *
- *   fleet [servers [vhosts [quota [window]]]]
+ *   fleet [--slow-start] [servers [vhosts [quota [window]]]]
+ *
+ * --slow-start: what the module does not do (yet). A server that was told to
+ * wait begins with one call, doubles what it has in flight with each success,
+ * and is back at one with the next 429.
  *
  * Prints one line of JSON. Exits 1 when a call was made inside a Retry-After
  * or a certificate was never issued.
@@ -31,12 +35,20 @@ typedef struct cert_t {
     char seed[48];
 } cert_t;
 
+/* Calls in the order of their times; the most that any second saw. */
+typedef struct burst_t {
+    apr_time_t *at;
+    size_t first, count, room;
+    size_t most;
+} burst_t;
+
 typedef struct server_t {
     cert_t *certs;
     int left, in_flight, next; /* next: where the round looks for more */
-    apr_time_t paused_until;   /* what the API told this server */
+    int limit;                 /* how many may be in flight */
+    burst_t burst;
+    apr_time_t paused_until; /* what the API told this server */
     apr_time_t done_at;
-    int refused;
 } server_t;
 
 typedef struct event_t {
@@ -51,13 +63,14 @@ static event_t *heap;
 static size_t count, room;
 static apr_uint64_t orders;
 
-static int vhosts = 25, servers = 2000, quota = 1200;
+static int vhosts = 25, servers = 2000, quota = 1200, slow_start;
 static apr_interval_time_t window = 300 * SECOND;
 
 /* The API: quota calls in a window, then 429 until its end. */
 static apr_time_t window_end;
 static int used;
 static long calls, refusals, too_early, issued;
+static burst_t burst;
 
 static int is_before(const event_t *a, const event_t *b)
 {
@@ -96,12 +109,29 @@ static event_t pop(void)
     return top;
 }
 
+static void count_in(burst_t *b, apr_time_t now)
+{
+    if (b->count == b->room) {
+        b->room = b->room ? b->room * 2 : 64;
+        b->at = realloc(b->at, b->room * sizeof *b->at);
+        if (!b->at)
+            exit(2);
+    }
+    b->at[b->count++] = now;
+    while (b->at[b->first] <= now - SECOND)
+        b->first++;
+    if (b->count - b->first > b->most)
+        b->most = b->count - b->first;
+}
+
 /* A call arrives at the API; its answer comes LATENCY later. */
 static void call(server_t *all, int s, int c, apr_time_t now)
 {
     event_t answer = {now + LATENCY, 0, s, c, 200, -1};
 
     calls++;
+    count_in(&burst, now);
+    count_in(&all[s].burst, now);
     too_early += now < all[s].paused_until;
     if (now >= window_end) {
         window_end = now + window;
@@ -121,7 +151,7 @@ static void go_on(server_t *all, int s, apr_time_t now)
 {
     server_t *server = &all[s];
 
-    for (; server->next < vhosts && server->in_flight < CONCURRENT;
+    for (; server->next < vhosts && server->in_flight < server->limit;
          server->next++) {
         cert_t *cert = &server->certs[server->next];
 
@@ -132,7 +162,7 @@ static void go_on(server_t *all, int s, apr_time_t now)
     }
 }
 
-static void fail(server_t *server, cert_t *cert, const event_t *event)
+static void fail(cert_t *cert, const event_t *event)
 {
     cfo_result_t result = {0};
 
@@ -144,7 +174,6 @@ static void fail(server_t *server, cert_t *cert, const event_t *event)
     cert->attempt.last_error = result;
     cert->attempt.next_try = cfo_schedule_next_try(
         &result, cert->attempt.failures, event->at, cert->seed);
-    server->refused++;
 }
 
 /* What waits in the issuer's queue when the account is told to wait is
@@ -157,7 +186,7 @@ static void answer_queued(server_t *server, const event_t *event)
         if (!cert->issued && !cert->in_hand &&
             cfo_schedule_due(&cert->attempt, CFO_CAUSE_TICK, 0, event->at) <=
                 event->at)
-            fail(server, cert, event);
+            fail(cert, event);
     }
 }
 
@@ -174,11 +203,15 @@ static void on_answer(server_t *all, const event_t *event)
         issued++;
         if (--server->left == 0)
             server->done_at = event->at;
+        if ((server->limit *= 2) > CONCURRENT)
+            server->limit = CONCURRENT;
         go_on(all, event->server, event->at);
         return;
     }
     refusals++;
-    fail(server, cert, event);
+    if (slow_start)
+        server->limit = 1;
+    fail(cert, event);
     until = event->at + event->retry_after * SECOND;
     if (until > server->paused_until)
         server->paused_until = until;
@@ -208,6 +241,7 @@ static void set_up(server_t *all)
             BEGIN + (apr_time_t)s * 60 * SECOND / servers, 0, s, -1, 0, 0};
 
         all[s].left = vhosts;
+        all[s].limit = CONCURRENT;
         all[s].certs = calloc((size_t)vhosts, sizeof(cert_t));
         if (!all[s].certs)
             exit(2);
@@ -231,25 +265,29 @@ static int report(const server_t *all, apr_time_t last)
     long wanted = (long)servers * vhosts;
     double limit = (double)wanted / quota * ((double)window / SECOND);
     double took = (double)(last - BEGIN) / SECOND;
-    int refused = 0;
+    size_t most = 0;
 
     if (!done)
         return 2;
     for (int s = 0; s < servers; s++) {
         done[s] = (all[s].done_at ? all[s].done_at : last) - BEGIN;
-        if (all[s].refused > refused)
-            refused = all[s].refused;
+        if (all[s].burst.most > most)
+            most = all[s].burst.most;
     }
     qsort(done, (size_t)servers, sizeof *done, compare);
-    printf("{\"servers\": %d, \"vhosts\": %d, \"quota\": %d, \"window\": %d, "
+    printf("{\"slow_start\": %s, \"servers\": %d, \"vhosts\": %d, \"quota\": "
+           "%d, \"window\": %d, "
            "\"issued\": %ld, \"wanted\": %ld, \"seconds\": %.0f, "
            "\"arithmetic\": %.0f, \"ratio\": %.3f, \"calls\": %ld, "
            "\"refused\": %ld, \"calls_inside_retry_after\": %ld, "
+           "\"most_calls_in_a_second\": %lu, "
+           "\"most_calls_in_a_second_of_a_server\": %lu, "
            "\"median_server_done\": %.0f, \"p99_server_done\": %.0f, "
            "\"last_server_done\": %.0f}\n",
-           servers, vhosts, quota, (int)(window / SECOND), issued, wanted,
-           took, limit, took / limit, calls, refusals, too_early,
-           (double)done[servers / 2] / SECOND,
+           slow_start ? "true" : "false", servers, vhosts, quota,
+           (int)(window / SECOND), issued, wanted, took, limit, took / limit,
+           calls, refusals, too_early, (unsigned long)burst.most,
+           (unsigned long)most, (double)done[servers / 2] / SECOND,
            (double)done[servers * 99 / 100] / SECOND,
            (double)done[servers - 1] / SECOND);
     free(done);
@@ -261,6 +299,11 @@ int main(int argc, char **argv)
     server_t *all;
     apr_time_t now = BEGIN;
 
+    if (argc > 1 && !strcmp(argv[1], "--slow-start")) {
+        slow_start = 1;
+        argc--;
+        argv++;
+    }
     servers = argc > 1 ? atoi(argv[1]) : servers;
     vhosts = argc > 2 ? atoi(argv[2]) : vhosts;
     quota = argc > 3 ? atoi(argv[3]) : quota;
