@@ -301,7 +301,7 @@ demo: all
 
 # Beside plain mod_ssl, mod_md and a script; takes a quarter of an hour, QUICK=1
 # some minutes. Writes $(BUILD)/bench/; nothing of it is part of the tests.
-bench: all $(BUILD)/fleet
+bench: all $(BUILD)/fleet $(BUILD)/rsa_rate
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/bench/run \
 	    $(if $(QUICK),--quick) $(BENCHFLAGS)
 
@@ -309,6 +309,10 @@ $(BUILD)/fleet: $(BUILD)/obj/test/bench/fleet.o \
     $(call obj,$(addprefix $(ROOM)/,schedule.c result.c words.c))
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -o $@ $^ $(APRLIBS)
+
+$(BUILD)/rsa_rate: $(BUILD)/obj/test/bench/rsa_rate.o
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -o $@ $^ -lcrypto -lpthread
 
 deps:
 	@echo "everything that building and testing need is installed"
