@@ -299,8 +299,8 @@ static:
 demo: all
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/demo $(if $(ONCE),--once)
 
-# Beside plain mod_ssl, mod_md and a script; takes a quarter of an hour, QUICK=1
-# some minutes. Writes $(BUILD)/bench/; nothing of it is part of the tests.
+# Beside plain mod_ssl, mod_md and a script; takes three quarters of an hour,
+# QUICK=1 some minutes. Writes $(BUILD)/bench/; nothing of it is part of the tests.
 bench: all $(BUILD)/fleet $(BUILD)/rsa_rate
 	@CFORIGIN_BUILD=$(abspath $(BUILD)) APXS=$(APXS) test/bench/run \
 	    $(if $(QUICK),--quick) $(BENCHFLAGS)

@@ -1,223 +1,137 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts and reloads with a good store, memory, system calls, requests."""
+"""Starts and reloads with a good store, and the parent's memory."""
 
-import math
-import re
-import shutil
-import statistics
-import subprocess
-import time
-
+from figures import at_most, exponent, median, paired, quartiles, ratios
 from servers import Site, memory, names_of
 
-median = statistics.median
-
-
-def row(what, value, unit="", goal=None, within=None, beside="", note=""):
-    """One line of the table. within: None when there is no goal."""
-    return {"what": what, "value": value, "unit": unit, "goal": goal,
-            "within": within, "beside": beside, "note": note}
-
-
-def at_most(what, value, most, unit="", beside="", note=""):
-    return row(what, round(value, 3), unit, f"≤ {most:g}", value <= most,
-               beside, note)
-
-
-def at_least(what, value, least, unit="", beside="", note=""):
-    return row(what, round(value, 3), unit, f"≥ {least:g}", value >= least,
-               beside, note)
+RELOADS = 2
 
 
 def look_once(kind, count, store, api):
-    """One start and two reloads of one kind."""
+    """One start and two reloads of one kind; each key's values."""
     with Site(kind, names_of(count), store, api) as site:
-        start = site.start()
-        reloads = [site.graceful(), site.graceful()]
-        return {"start": start[0], "start_cpu": start[1],
-                "reload": min(r[0] for r in reloads),
-                "reload_cpu": min(r[1] for r in reloads),
-                "memory": memory(site.process.pid)}
+        wall, cpu = site.start()
+        gaps, told, reload_cpu = zip(*(site.graceful_seen()
+                                       for _ in range(RELOADS)))
+        return {"start": [wall], "start_cpu": [cpu], "reload": gaps,
+                "reload_told": told, "reload_cpu": reload_cpu,
+                "memory": [memory(site.process.pid)]}
+
+
+def runs_of(bench, kind, count):
+    """The large ones take a minute each."""
+    runs = bench.times(15 if count <= 100 else 7 if count <= 1000
+                       else 5 if count <= 4000 else 3, 5 if count <= 100
+                       else 3)
+    return min(runs, 5 if count <= 1000 else 3) if kind == "md" else runs
+
+
+def why_few(count):
+    return "a minute each" if count > 4000 else ""
 
 
 def steady(bench, store):
-    """Interleaved: plain, ours, mod_md; then again."""
-    found = {}
+    """Interleaved: plain, ours, mod_md; then the other way round."""
     for count in bench.sizes:
-        runs = bench.runs if count <= 1000 else max(1, bench.runs - 2)
-        kinds = [k for k in ("plain", "cforigin", "md")
-                 if k != "md" or (bench.has_md and count <= bench.md_most)]
-        for number in range(runs):
-            for kind in kinds:
-                bench.say(f"{count} vhosts, {kind}, {number + 1}/{runs}")
-                one = look_once(kind, count, store, bench.api)
-                for key, value in one.items():
-                    found.setdefault((count, kind, key), []).append(value)
-    bench.steady = {key: median(values) for key, values in found.items()}
-    bench.raw["steady"] = {" ".join(map(str, key)): values
-                           for key, values in found.items()}
-    for count in bench.sizes:
-        for what, key in (("start", "start"), ("graceful reload", "reload")):
-            bench.add(compare(bench, count, what, key))
-    slope(bench)
+        bench.attempt(f"start, {count} vhosts", steady_at, bench, store,
+                      count)
+    slopes(bench)
     growth(bench)
 
 
+def steady_at(bench, store, count):
+    kinds = [k for k in ("plain", "cforigin", "md")
+             if k != "md" or (bench.has_md and count <= bench.md_most)]
+    found = {}
+    for number in range(runs_of(bench, "plain", count)):
+        for kind in kinds[::-1] if number % 2 else kinds:
+            if number >= runs_of(bench, kind, count):
+                continue
+            bench.say(f"{count} vhosts, {kind}, {number + 1}")
+            one = look_once(kind, count, store, bench.api)
+            for key, values in one.items():
+                found.setdefault((kind, key), []).extend(values)
+    for (kind, key), values in found.items():
+        bench.steady[count, kind, key] = values
+        bench.raw.setdefault("steady", {})[f"{count} {kind} {key}"] = values
+    compare(bench, count, "start, good store", "start")
+    compare(bench, count, "graceful reload, good store (no TLS handshake "
+            "possible)", "reload")
+    bench.chart("steady", "plain", count, median(found["plain", "start"]))
+    bench.chart("steady", "cforigin", count,
+                median(found["cforigin", "start"]))
+    if "md" in kinds:
+        bench.chart("steady", "md", count, median(found["md", "start"]))
+
+
 def compare(bench, count, what, key):
-    get = lambda kind, k: bench.steady.get((count, kind, k))  # noqa: E731
-    cpu = get("cforigin", key + "_cpu") / get("plain", key + "_cpu")
-    wall = get("cforigin", key) / get("plain", key)
+    def get(kind, more=""):
+        return bench.steady.get((count, kind, key + more))
+    wall = ratios(get("cforigin"), get("plain"))
+    cpu = paired(get("cforigin", "_cpu"), get("plain", "_cpu"))
+    each = RELOADS if get("plain", "_told") else 1
     beside = ""
-    if get("md", key):
-        beside = (f"mod_md {get('md', key + '_cpu') / get('plain', key + '_cpu'):.2f} × "
-                  f"({get('md', key):.2f} s)")
-    return at_most(
-        f"{what}, good store, {count} vhosts: CPU time ÷ plain mod_ssl", cpu,
-        1.03, "×", beside,
-        f"wall {wall:.2f} ×: {get('cforigin', key):.3f} s, "
-        f"plain {get('plain', key):.3f} s")
-
-
-def slope(bench):
-    """Bytes a vhost: between the smallest and the largest size, so that what
-    does not grow drops out."""
-    few, many = bench.sizes[0], bench.sizes[-1]
-
-    def each(kind):
-        low = bench.steady.get((few, kind, "memory"))
-        high = bench.steady.get((many, kind, "memory"))
-        return (high - low) / (many - few) / 1024 if low and high else None
-    if few == many:
-        return
-    plain, ours, md = each("plain"), each("cforigin"), each("md")
+    if get("md"):
+        md = ratios(get("md"), get("plain"))
+        beside = (f"mod_md {median(md):.2f} × ({median(get('md')):.3f} s, "
+                  f"n={len(md) // each})")
+    told = ""
+    if get("plain", "_told"):
+        ratio = paired(get("cforigin", "_told"), get("plain", "_told"))
+        told = f", until httpd says so {ratio:.3f} ×"
     bench.add(at_most(
-        "parent's memory a vhost above plain mod_ssl", ours - plain, 2, "KiB",
-        f"mod_md {md - plain:.1f} KiB" if md else "",
-        f"{ours:.1f} KiB, plain {plain:.1f} KiB; after two reloads, "
-        f"from {few} to {many} vhosts"))
+        f"{what}, {count} vhosts: wall ÷ plain mod_ssl", median(wall), 1.03,
+        "×", beside=beside,
+        note=f"{quartiles(wall)}; CPU {cpu:.3f} ×{told}; "
+        f"{median(get('cforigin')):.3f} s, plain {median(get('plain')):.3f} s"
+        + (f"; {RELOADS} reloads a run" if told else ""),
+        runs=len(wall) // each, why=why_few(count)))
 
 
-def exponent(points):
-    """Of y = a x^b, by least squares on the logarithms."""
-    xs = [math.log(x) for x, _ in points]
-    ys = [math.log(y) for _, y in points]
-    mx, my = sum(xs) / len(xs), sum(ys) / len(ys)
-    return (sum((x - mx) * (y - my) for x, y in zip(xs, ys))
-            / sum((x - mx) ** 2 for x in xs))
+# -- what grows -------------------------------------------------------------
+
+def slopes(bench):
+    """Bytes a vhost: from the smallest size, so that what does not grow
+    drops out, to the largest that every kind has; and ours to the end."""
+    sizes = {kind: sorted(n for n, k, key in bench.steady
+                          if (k, key) == (kind, "memory"))
+             for kind in ("plain", "cforigin", "md")}
+    common = [n for n in sizes["plain"] if n in sizes["cforigin"]]
+    with_md = [n for n in common if n in sizes["md"]]
+    for many in dict.fromkeys(s[-1] for s in (with_md, common) if len(s) > 1):
+        memory_a_vhost(bench, common[0], many, many in with_md)
+
+
+def memory_a_vhost(bench, few, many, has_md):
+    def each(kind):
+        low, high = (median(bench.steady[n, kind, "memory"])
+                     for n in (few, many))
+        return (high - low) / (many - few) / 1024
+    plain, ours = each("plain"), each("cforigin")
+    runs = len(bench.steady[many, "cforigin", "memory"])
+    bench.add(at_most(
+        f"parent's memory a vhost above plain mod_ssl, from {few} to {many} "
+        "vhosts", ours - plain, 2, "KiB",
+        beside=f"mod_md {each('md') - plain:.1f} KiB" if has_md else "",
+        note=f"{ours:.1f} KiB, plain {plain:.1f} KiB; after {RELOADS} "
+        "reloads", runs=runs, why=why_few(many)))
 
 
 def growth(bench):
-    if len(bench.sizes) < 3:
+    sizes = sorted(n for n, kind, key in bench.steady
+                   if (kind, key) == ("cforigin", "memory"))
+    if len(sizes) < 3:
         return
-    for what, key in (("CPU time of a start", "start_cpu"),
-                      ("CPU time of a reload", "reload_cpu"),
-                      ("memory", "memory")):
-        def of(kind):
-            return exponent([(n, bench.steady[n, kind, key])
-                             for n in bench.sizes])
+
+    def of(kind, key):
+        return exponent([(n, median(bench.steady[n, kind, key]))
+                         for n in sizes])
+    for what, key in (("time of a start", "start"),
+                      ("time of a reload", "reload"), ("memory", "memory")):
+        cpu = f"; CPU time {of('cforigin', key + '_cpu'):.3f}" \
+            if key != "memory" else ""
         bench.add(at_most(
-            f"growth of {what}, exponent, {bench.sizes[0]} to "
-            f"{bench.sizes[-1]} vhosts", of("cforigin"), 1.05, "",
-            f"plain mod_ssl {of('plain'):.3f}"))
-
-
-# -- system calls -----------------------------------------------------------
-
-COUNTED = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$")
-
-
-def strace_counts(text):
-    found = {}
-    for line in text.splitlines():
-        match = COUNTED.match(line)
-        if match and match.group(2) != "total":
-            found[match.group(2)] = int(match.group(1))
-    return found
-
-
-def calls_of_start(bench, kind, count, store):
-    with Site(kind, names_of(count), store, bench.api) as site:
-        out = site.root / "strace"
-        site.start(before=["strace", "-c", "-o", str(out)])
-        tracer = site.process
-        subprocess.run(["kill", "-TERM", site.pid_file.read_text().strip()],
-                       check=True)
-        tracer.wait(30)
-        return strace_counts(out.read_text())
-
-
-def system_calls(bench, store):
-    """Of the parent, at a start with a good store; a vhost, so that what
-    does not grow drops out."""
-    if not shutil.which("strace"):
-        bench.add(row("system calls a vhost at a start", "no strace"))
-        return
-    few, many = bench.sizes[0], min(bench.sizes[-1], 500)
-    if many == few:
-        few //= 2
-    each = {}
-    for kind in ("plain", "cforigin"):
-        low, high = (calls_of_start(bench, kind, n, store)
-                     for n in (few, many))
-        each[kind] = {name: (high[name] - low.get(name, 0)) / (many - few)
-                      for name in high}
-    interesting = {name: (round(each["cforigin"].get(name, 0), 1),
-                          round(each["plain"].get(name, 0), 1))
-                   for name in sorted(set(each["plain"]) | set(
-                       each["cforigin"]))
-                   if round(abs(each["cforigin"].get(name, 0)
-                                - each["plain"].get(name, 0)), 1) >= 0.5}
-    bench.raw["system_calls"] = each
-    bench.add(row(
-        "system calls a vhost at a start (both passes), ours and plain",
-        f"{sum(each['cforigin'].values()):.0f} and "
-        f"{sum(each['plain'].values()):.0f}", "", None, None, "",
-        "ours/plain: " + ", ".join(f"{name} {a:g}/{b:g}"
-                                   for name, (a, b) in interesting.items())))
-
-
-# -- requests ---------------------------------------------------------------
-
-RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
-
-
-def wrk(site, name, seconds, close):
-    argv = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-H", f"Host: {name}"]
-    if close:
-        argv += ["-H", "Connection: close"]
-    done = subprocess.run([*argv, f"https://127.0.0.1:{site.port}/index.html"],
-                          text=True, capture_output=True, check=True)
-    if "Non-2xx" in done.stdout:
-        raise RuntimeError(f"not what was asked for: {done.stdout}")
-    return float(RATE.search(done.stdout).group(1))
-
-
-def requests(bench, store):
-    if not shutil.which("wrk"):
-        bench.add(row("requests a second", "no wrk"))
-        return
-    names = names_of(25)
-    rates = {}
-    for number in range(bench.runs):
-        # Two servers of the very same kind differ by some per cent for as
-        # long as they live, so each run has new ones.
-        with Site("plain", names, store, bench.api) as plain, \
-                Site("cforigin", names, store, bench.api) as ours:
-            pair = [("plain", plain), ("cforigin", ours)]
-            for kind, site in pair if number % 2 else pair[::-1]:
-                site.start()
-            time.sleep(0.5)
-            for kind, site in pair if number % 2 else pair[::-1]:
-                for close in (False, True):
-                    rates.setdefault((kind, close), []).append(
-                        # an address has no SNI: the first vhost answers
-                        wrk(site, names[0], bench.seconds, close))
-    for close in (False, True):
-        ours, plain = (median(rates[k, close]) for k in ("cforigin", "plain"))
-        bench.add(at_least(
-            "requests a second over TLS, "
-            + ("a connection each" if close else "kept alive")
-            + " ÷ without the module", ours / plain, 0.99, "×", "",
-            f"{ours:.0f} and {plain:.0f} a second, medians of {bench.runs}"))
-    bench.raw["requests"] = {f"{k} {'close' if c else 'keep'}": v
-                             for (k, c), v in rates.items()}
+            f"growth of {what}, exponent, {sizes[0]} to {sizes[-1]} vhosts",
+            of("cforigin", key), 1.05,
+            note=f"plain mod_ssl {of('plain', key):.3f}{cpu}; fitted to the "
+            "medians above"))

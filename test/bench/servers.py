@@ -6,18 +6,23 @@ long it took."""
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import httpd  # noqa: E402
+import tls  # noqa: E402
 
 MODULES = ["authz_core", "authz_host", "socache_shmcb", "ssl", "status"]
 KINDS = ("plain", "cforigin", "md")
+LOOK = 0.001  # seconds between two looks at a log
+ASK = 0.003   # and between two tries of a client
 
 
 def names_of(count, zone="example.com"):
@@ -38,6 +43,50 @@ def memory(process, field="VmRSS"):
     return 0
 
 
+class Prober(threading.Thread):
+    """A client that does one TLS handshake after the other, and notes when
+    each began and ended."""
+
+    def __init__(self, port, name):
+        super().__init__(daemon=True)
+        self.port, self.server_name = port, name
+        self.trust = tls.context(None, verify=False)
+        self.done, self.failed, self.over = [], 0, False
+
+    def run(self):
+        while not self.over:
+            began = time.monotonic()
+            try:
+                with socket.create_connection(
+                        ("127.0.0.1", self.port), timeout=300) as plain, \
+                        self.trust.wrap_socket(
+                            plain, server_hostname=self.server_name):
+                    self.done.append((began, time.monotonic()))
+            except OSError:
+                self.failed += 1
+            time.sleep(ASK)
+
+    def await_one_after(self, moment, seconds=300):
+        end = time.monotonic() + seconds
+        while not (self.done and self.done[-1][0] > moment):
+            if time.monotonic() > end:
+                raise RuntimeError("no handshake after a reload")
+            time.sleep(LOOK)
+
+    def longest_gap(self):
+        """The longest time in which no handshake was finished."""
+        return max(b[1] - a[1] for a, b in zip(self.done, self.done[1:]))
+
+    def __enter__(self):
+        self.start()
+        self.await_one_after(time.monotonic())
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.join(300)
+
+
 class Site:
     """One configuration. `api` is a test Cloudflare (or None), `store` the
     folder that holds the pairs."""
@@ -55,7 +104,7 @@ class Site:
         self.log = self.root / "logs/error.log"
         self.pid_file = self.root / "run/httpd.pid"
         self.config = self.root / "httpd.conf"
-        self.process = None
+        self.process = self.began = None
         self.token = self.root / "token"
         self.token.write_text((api.token if api else "no-token") + "\n")
         self.token.chmod(0o600)
@@ -142,13 +191,13 @@ class Site:
         while not done():
             if time.monotonic() > end or self.process.poll() is not None:
                 raise RuntimeError(f"{what}: {self.log.read_text()[-2000:]}")
-            time.sleep(0.002)
+            time.sleep(LOOK)
 
     def start(self, seconds=300, before=()):
-        """Start it; (wall seconds, CPU seconds) until it serves."""
+        """Start it; (wall seconds, CPU seconds) until it says so."""
         self.config.write_text(self.text())
         up = self.said()
-        began = time.monotonic()
+        self.began = time.monotonic()
         self.process = subprocess.Popen(
             [*before, *self.argv("-DFOREGROUND")], cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"},
@@ -156,19 +205,51 @@ class Site:
             stderr=open(self.root / "logs/stderr", "ab"))
         self._await(lambda: self.pid_file.exists() and self.said() > up,
                     seconds, "start")
-        return time.monotonic() - began, rest(self.process.pid)
+        return time.monotonic() - self.began, rest(self.process.pid)
+
+    def await_served(self, name, roots, seconds=300):
+        """Until a client that verifies gets the name's page; the seconds
+        from the start until then."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if tls.fetch(self.port, name, roots=roots,
+                             path="/index.html").status == 200:
+                    return time.monotonic() - self.began
+            except (OSError, IndexError):
+                pass  # the fallback is not trusted; no answer has no status
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError(f"{name}: {self.log.read_text()[-2000:]}")
+            time.sleep(ASK)
 
     def graceful(self, seconds=300):
+        """Reload it; (wall seconds, CPU seconds) until it says so."""
         up, cpu = self.said(), rest(self.process.pid)
         began = time.monotonic()
         self.process.send_signal(signal.SIGUSR1)
         self._await(lambda: self.said() > up, seconds, "graceful")
         return time.monotonic() - began, rest(self.process.pid) - cpu
 
+    def graceful_seen(self):
+        """The same while a client connects all the time: (seconds in which
+        it could not, until httpd says so, CPU seconds)."""
+        with Prober(self.port, self.names[0]) as prober:
+            told, cpu = self.graceful()
+            prober.await_one_after(time.monotonic())
+        if prober.failed:
+            raise RuntimeError(f"{prober.failed} connections failed")
+        return prober.longest_gap(), told, cpu
+
+    def stop_traced(self):
+        """End what was started below a tracer, and wait for the tracer."""
+        subprocess.run(["kill", "-TERM", self.pid_file.read_text().strip()],
+                       check=True)
+        self.process.wait(120)
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(120)
         self.process = None
 
     def remove(self):
