@@ -31,7 +31,7 @@ BUILDPKGS += $(if $(OWNHTTPD),$(if $(filter /usr/bin/%, \
                  libapr1-dev libaprutil1-dev),apache2-bin apache2-dev)
 DEMOPKGS  := python3 python3-cryptography
 BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
-             pebble
+             pebble valgrind
 DEBPKGS   := build-essential debhelper dpkg-dev lintian apache2-dev
 TESTPKGS  := $(DEMOPKGS) $(DEBPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev faketime apache2-utils openssl strace \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is counted, not timed, so that a busy machine changes nothing of it:
-system calls, files opened, writes."""
+system calls, files opened, instructions, writes."""
 
 import math
 import re
@@ -104,6 +104,49 @@ def opened(bench, store):
                                                       more.values()), 1,
         note=f"a certificate, both passes, ours/plain: {each}; {count} "
         "certificates", **COUNT))
+
+
+# -- instructions -----------------------------------------------------------
+
+DUMPED = re.compile(r"^totals: (\d+)", re.M)
+
+
+def callgrind(folder, *options):
+    return ["valgrind", "-q", "--vgdb=no", "--tool=callgrind",
+            f"--callgrind-out-file={folder}/out.%p", *options]
+
+
+def instructions_in(dump):
+    return int(DUMPED.search(dump.read_text()).group(1))
+
+
+def instructions_of_start(bench, kind, count, store):
+    """The parent's own, from the program's first to the MPM's begin."""
+    bench.say(f"instructions of a start of {count}, {kind}")
+    with Site(kind, names_of(count), store, bench.api) as site:
+        site.start(600, callgrind(site.root, "--dump-before=ap_run_mpm"))
+        dump = site.root / f"out.{site.process.pid}.1"
+        site.stop()
+        return instructions_in(dump)
+
+
+def instructions(bench, store):
+    if not shutil.which("valgrind"):
+        bench.add(row("instructions of a start", "no valgrind"))
+        return
+    few, many = bench.counted
+    found = {kind: [instructions_of_start(bench, kind, n, store)
+                    for n in (few, many)] for kind in ("plain", "cforigin")}
+    bench.raw["instructions_start"] = {"sizes": [few, many], **found}
+    ours, plain = ((found[kind][1] - found[kind][0]) / (many - few)
+                   for kind in ("cforigin", "plain"))
+    bench.add(at_most(
+        "instructions of a start with a good store, a vhost ÷ plain mod_ssl",
+        ours / plain, 1.03, "×",
+        note=f"{ours / 1e6:.2f} and {plain / 1e6:.2f} million a vhost, both "
+        f"passes, in user space, between {few} and {many} vhosts; whole "
+        f"starts of {many}: "
+        f"{found['cforigin'][1] / found['plain'][1]:.3f} ×", **COUNT))
 
 
 # -- writes -----------------------------------------------------------------
