@@ -6,15 +6,22 @@ import json
 import math
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cloudflare
 import httpd
 import pairs
 from figures import at_most, median, quartiles, row
 from servers import Site, names_of
+
+sys.path.append(str(Path(cloudflare.__file__).resolve().parents[1]
+                    / "originca"))
+
+from front import Http2Front  # noqa: E402
 
 LATENCY = 0.2
 PACE = 16  # CFOriginMaxConcurrent
@@ -71,9 +78,10 @@ output = "/dev/null"
 """
 
 
-def bare(api, count):
+def bare(api, count, front=False):
     """Seconds that curl takes to ask for as many certificates over as many
-    connections: the test API's own part, and the start of one program."""
+    connections, or over one with HTTP/2: the test API's own part, and the
+    start of one program."""
     with tempfile.TemporaryDirectory() as folder:
         body = Path(folder) / "body"
         body.write_text(json.dumps({
@@ -84,9 +92,10 @@ def bare(api, count):
         config.write_text("next\n".join([CREATE.format(
             url=api.url, token=api.token, ca=api.api_ca, body=body)] * count))
         began = time.monotonic()
-        subprocess.run(["curl", "-sSZ", "--parallel-immediate",
-                        "--parallel-max", str(PACE), "-K", str(config)],
-                       check=True, capture_output=True)
+        subprocess.run(["curl", "-sSZ", "--http2" if front
+                        else "--parallel-immediate", "--parallel-max",
+                        str(PACE), "-K", str(config)], check=True,
+                       capture_output=True)
         return time.monotonic() - began
 
 
@@ -98,27 +107,40 @@ def cold_starts(bench):
     with cloudflare.running("--latency", "200") as api:
         for count in bench.cold_sizes:
             bench.attempt(f"cold start of {count}", ecdsa, bench, api, count)
+    if has_nginx():
+        with cloudflare.running("--latency", "200", "--no-tls") as api, \
+                Http2Front(api.server) as front:
+            through = SimpleNamespace(
+                url=front.url, token=api.token, api_ca=api.api_ca,
+                roots=api.roots, reset=api.reset)
+            for count in (25, 500):
+                bench.attempt(f"cold start of {count} over HTTP/2", ecdsa,
+                              bench, through, count, True)
+    else:
+        bench.add(row("cold start over HTTP/2", "no nginx"))
     with cloudflare.running("--latency", "200") as api:
         bench.attempt("cold starts, RSA", rsa, bench, api)
 
 
-def ecdsa(bench, api, count):
+def ecdsa(bench, api, count, front=False):
     runs = bench.times(15 if count <= 25 else 5, 3 if count <= 25 else 1)
     took, plain, ratio, alone = [], [], [], []
+    over = " over HTTP/2" if front else ""
     for number in range(runs):
-        bench.say(f"cold start of {count}, {number + 1}/{runs}")
+        bench.say(f"cold start of {count}{over}, {number + 1}/{runs}")
         ours, theirs = cold(api, count)
         took.append(ours)
         plain.append(theirs)
         ratio.append(ours / arithmetic(theirs, count))
         if count <= 25 or number < 2:
-            alone.append(bare(api, count))
-    bench.raw.setdefault("cold", {})[str(count)] = {
+            alone.append(bare(api, count, front))
+    bench.raw.setdefault("cold", {})[f"{count}{over}"] = {
         "ours": took, "plain": plain, "curl": alone}
-    bench.chart("cold", "cforigin", count, median(took))
-    bench.chart("cold", "plain", count, median(plain))
+    if not front:
+        bench.chart("cold", "cforigin", count, median(took))
+        bench.chart("cold", "plain", count, median(plain))
     bench.add(at_most(
-        f"cold start of {count}, ECDSA, API at 200 ms ÷ (plain start + "
+        f"cold start of {count}, ECDSA, API at 200 ms{over} ÷ (plain start + "
         "⌈n/16⌉ × 200 ms)", median(ratio), 1.15, "×",
         beside="curl for the calls, then a plain start "
         f"{median(alone) + median(plain):.2f} s",
