@@ -306,9 +306,10 @@ bench: all $(BUILD)/fleet $(BUILD)/rsa_rate
 	    $(if $(QUICK),--quick) $(BENCHFLAGS)
 
 $(BUILD)/fleet: $(BUILD)/obj/test/bench/fleet.o \
-    $(call obj,$(addprefix $(ROOM)/,schedule.c result.c words.c))
+    $(call obj,$(addprefix $(ROOM)/,schedule.c result.c words.c) \
+    mod_cforigin/issuer/pace.c)
 	$(if $(V),,@echo "  LINK  $@")
-	$(Q)$(LINK) -o $@ $^ $(APRLIBS)
+	$(Q)$(LINK) -o $@ $^ -lcurl $(APRLIBS)
 
 $(BUILD)/rsa_rate: $(BUILD)/obj/test/bench/rsa_rate.o
 	$(if $(V),,@echo "  LINK  $@")

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * A fleet in virtual time: many servers that share one account and start in
- * the same minute. The API and the clock are made up; what a refusal is, and
- * when a server tries again, is the module's own code (core/result.c,
- * core/schedule.c).
+ * the same minute. The API and the clock are made up; what a refusal is, when
+ * a server tries again, and with how many calls it goes on after a pause, is
+ * the module's own code (core/result.c, core/schedule.c, issuer/pace.c).
  *
- *   fleet [--slow-start] [servers [vhosts [quota [window]]]]
+ *   fleet [--at-once] [servers [vhosts [quota [window]]]]
  *
- * --slow-start: what the module does not do (yet). A server that was told to
- * wait begins with one call, doubles what it has in flight with each success,
- * and is back at one with the next 429.
+ * --at-once: as if a server went on after a pause with all that it has.
  *
  * Prints one line of JSON. Exits 1 when a call was made inside a Retry-After
  * or a certificate was never issued.
@@ -20,6 +18,7 @@
 
 #include <apr_general.h>
 
+#include "cforigin_pace.h"
 #include "cforigin_schedule.h"
 
 #define SECOND apr_time_from_sec(1)
@@ -45,7 +44,7 @@ typedef struct burst_t {
 typedef struct server_t {
     cert_t *certs;
     int left, in_flight, next; /* next: where the round looks for more */
-    int limit;                 /* how many may be in flight */
+    int limit;                 /* of those in flight; cfo_pace_more */
     burst_t burst;
     apr_time_t paused_until; /* what the API told this server */
     apr_time_t done_at;
@@ -63,7 +62,7 @@ static event_t *heap;
 static size_t count, room;
 static apr_uint64_t orders;
 
-static int vhosts = 25, servers = 2000, quota = 1200, slow_start;
+static int vhosts = 25, servers = 2000, quota = 1200, at_once;
 static apr_interval_time_t window = 300 * SECOND;
 
 /* The API: quota calls in a window, then 429 until its end. */
@@ -151,8 +150,9 @@ static void go_on(server_t *all, int s, apr_time_t now)
 {
     server_t *server = &all[s];
 
-    for (; server->next < vhosts && server->in_flight < server->limit;
-         server->next++) {
+    int most = server->limit ? server->limit : CONCURRENT;
+
+    for (; server->next < vhosts && server->in_flight < most; server->next++) {
         cert_t *cert = &server->certs[server->next];
 
         if (!cert->issued && !cert->in_hand &&
@@ -203,13 +203,12 @@ static void on_answer(server_t *all, const event_t *event)
         issued++;
         if (--server->left == 0)
             server->done_at = event->at;
-        if ((server->limit *= 2) > CONCURRENT)
-            server->limit = CONCURRENT;
+        server->limit = cfo_pace_more(server->limit, CONCURRENT);
         go_on(all, event->server, event->at);
         return;
     }
     refusals++;
-    if (slow_start)
+    if (!at_once)
         server->limit = 1;
     fail(cert, event);
     until = event->at + event->retry_after * SECOND;
@@ -241,7 +240,6 @@ static void set_up(server_t *all)
             BEGIN + (apr_time_t)s * 60 * SECOND / servers, 0, s, -1, 0, 0};
 
         all[s].left = vhosts;
-        all[s].limit = CONCURRENT;
         all[s].certs = calloc((size_t)vhosts, sizeof(cert_t));
         if (!all[s].certs)
             exit(2);
@@ -275,7 +273,7 @@ static int report(const server_t *all, apr_time_t last)
             most = all[s].burst.most;
     }
     qsort(done, (size_t)servers, sizeof *done, compare);
-    printf("{\"slow_start\": %s, \"servers\": %d, \"vhosts\": %d, \"quota\": "
+    printf("{\"at_once\": %s, \"servers\": %d, \"vhosts\": %d, \"quota\": "
            "%d, \"window\": %d, "
            "\"issued\": %ld, \"wanted\": %ld, \"seconds\": %.0f, "
            "\"arithmetic\": %.0f, \"ratio\": %.3f, \"calls\": %ld, "
@@ -284,7 +282,7 @@ static int report(const server_t *all, apr_time_t last)
            "\"most_calls_in_a_second_of_a_server\": %lu, "
            "\"median_server_done\": %.0f, \"p99_server_done\": %.0f, "
            "\"last_server_done\": %.0f}\n",
-           slow_start ? "true" : "false", servers, vhosts, quota,
+           at_once ? "true" : "false", servers, vhosts, quota,
            (int)(window / SECOND), issued, wanted, took, limit, took / limit,
            calls, refusals, too_early, (unsigned long)burst.most,
            (unsigned long)most, (double)done[servers / 2] / SECOND,
@@ -299,8 +297,8 @@ int main(int argc, char **argv)
     server_t *all;
     apr_time_t now = BEGIN;
 
-    if (argc > 1 && !strcmp(argv[1], "--slow-start")) {
-        slow_start = 1;
+    if (argc > 1 && !strcmp(argv[1], "--at-once")) {
+        at_once = 1;
         argc--;
         argv++;
     }
