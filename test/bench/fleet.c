@@ -149,7 +149,6 @@ static void call(server_t *all, int s, int c, apr_time_t now)
 static void go_on(server_t *all, int s, apr_time_t now)
 {
     server_t *server = &all[s];
-
     int most = server->limit ? server->limit : CONCURRENT;
 
     for (; server->next < vhosts && server->in_flight < most; server->next++) {
