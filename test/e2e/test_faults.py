@@ -70,7 +70,7 @@ def try_all(bench, attempt, points):
     print(f"{bench.tried} tried, {bench.fired} fired")
     assert not wrong, wrong
     assert len(points) == bench.tried
-    assert bench.fired >= 0.95 * bench.tried
+    assert bench.fired >= bench.tried - max(1, bench.tried // 20)
 
 
 @pytest.mark.parametrize("scenario", sweep.SCENARIOS)
