@@ -12,6 +12,9 @@
 /* Changes whenever the facts are made in another way. */
 #define VERSION 1
 
+/* The last one that a certificate can name, in the year 9999. */
+#define SECONDS_MAX APR_INT64_C(253402300799)
+
 json_t *cfo_checked_print(apr_pool_t *p, const cfo_pem_t *cert,
                           const cfo_pem_t *key)
 {
@@ -82,9 +85,14 @@ static apr_array_header_t *names_of(apr_pool_t *p, const json_t *json)
 static int time_of(const json_t *json, const char *key, apr_time_t *t)
 {
     const json_t *number = json_object_get(json, key);
+    json_int_t seconds = json_integer_value(number);
 
-    *t = apr_time_from_sec((apr_time_t)json_integer_value(number));
-    return json_is_integer(number);
+    if (!json_is_integer(number) || seconds < -SECONDS_MAX ||
+        seconds > SECONDS_MAX) {
+        return 0;
+    }
+    *t = apr_time_from_sec((apr_time_t)seconds);
+    return 1;
 }
 
 const cfo_cert_facts_t *cfo_checked_read(apr_pool_t *p, const json_t *json,
