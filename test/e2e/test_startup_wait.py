@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import clockwork
 import waiting
 from conftest import MPMS
 
@@ -102,3 +103,18 @@ def test_no_pid_file_stands_before_the_wait_is_over(httpd, cloudflare):
     assert httpd.pid is None
     httpd.await_generations(1, 15)
     assert httpd.pid is not None
+
+
+def test_the_fallback_needs_no_memfd(httpd, tmp_path):
+    """On a kernel that has none its files are on the disk until mod_ssl has
+    read them, and then no more."""
+    tmp_path.chmod(0o755)
+    clockwork.preload(httpd.environment, clockwork.build(tmp_path, "nomemfd"))
+    httpd.managed("a.example.com")
+    httpd.tolerate("cforigin:")
+    httpd.start()
+    for _ in range(2):
+        answer = httpd.get("a.example.com", verify=False)
+        assert answer.is_fallback and answer.status == 503
+        assert not list((httpd.root / "run").glob("cforigin-*"))
+        httpd.graceful()
