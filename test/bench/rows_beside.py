@@ -13,6 +13,7 @@ import cloudflare
 import httpd
 from figures import at_least, median, quartiles, ratios, row
 from pebble import Pebble
+from ports import free_port
 from rows_cold import PACE, bare, cold
 from servers import Site, names_of
 
@@ -23,7 +24,7 @@ class MdSite(Site):
     def __init__(self, names, pebble):
         super().__init__("md", names, "/nonexistent")
         self.pebble = pebble
-        self.http_port = httpd.free_port()
+        self.http_port = free_port()
 
     def own_lines(self):
         return [httpd.load_line("watchdog"), httpd.load_line("md"),

@@ -22,6 +22,7 @@ sys.path.append(str(Path(cloudflare.__file__).resolve().parents[1]
 
 from front import Http2Front  # noqa: E402
 from issuer_client import Issuer  # noqa: E402
+from ports import free_port  # noqa: E402
 
 
 # -- status pages -----------------------------------------------------------
@@ -54,14 +55,14 @@ def status_pages(bench, store):
     if bench.has_md:
         bench.say(f"mod_md's status page at {count}")
         with Site("md", names_of(count), store) as site:
-            took, size = milliseconds(site, httpd.free_port(), "md-status",
+            took, size = milliseconds(site, free_port(), "md-status",
                                       [""], bench.times(5, 3))[""]
         bench.raw["md_status"] = took
         beside = f"mod_md's md-status {took:.0f} ms, {size} bytes"
     bench.say(f"status pages at {count}")
     runs = max(5, bench.times(31, 9))
     with Site("cforigin", names_of(count), store, bench.api) as site:
-        found = milliseconds(site, httpd.free_port(), "cforigin-status",
+        found = milliseconds(site, free_port(), "cforigin-status",
                              bounds, runs)
     for query, most in bounds.items():
         took, size = found[query]

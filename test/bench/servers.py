@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import httpd  # noqa: E402
 import tls  # noqa: E402
+from ports import free_port  # noqa: E402
 
 MODULES = ["authz_core", "authz_host", "socache_shmcb", "ssl", "status"]
 KINDS = ("plain", "cforigin", "md")
@@ -100,7 +101,7 @@ class Site:
         for name in ("htdocs", "logs", "run"):
             (self.root / name).mkdir()
         (self.root / "htdocs/index.html").write_text("it works\n")
-        self.port = httpd.free_port()
+        self.port = free_port()
         self.log = self.root / "logs/error.log"
         self.pid_file = self.root / "run/httpd.pid"
         self.config = self.root / "httpd.conf"

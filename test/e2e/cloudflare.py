@@ -16,6 +16,7 @@ import pairs
 sys.path.append(str(Path(__file__).resolve().parents[1] / "originca"))
 
 from control import OriginCA  # noqa: E402
+from ports import free_port  # noqa: E402
 
 
 class Cloudflare:
@@ -24,7 +25,8 @@ class Cloudflare:
     def __init__(self, *options):
         self.folder = tempfile.mkdtemp(prefix="cforigin-api-")
         Path(self.folder).chmod(0o755)
-        self.server = OriginCA(self.folder, *options).start()
+        self.server = OriginCA(self.folder, "--port", free_port(),
+                               *options).start()
         self.url = self.server.url
         self.api_ca = self.server.api_ca
         self.roots = self.server.roots

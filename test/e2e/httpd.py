@@ -8,8 +8,8 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,10 @@ import waiting
 from errorlog import ErrorLog
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "test/originca"))
+
+from ports import free_port  # noqa: E402
+
 BUILD = Path(os.environ.get("CFORIGIN_BUILD", "build"))
 if not BUILD.is_absolute():
     BUILD = TOP / BUILD
@@ -66,23 +70,6 @@ def whom():
         except KeyError:
             continue
     raise RuntimeError("no user to run httpd as")
-
-
-_next_port = 10000 + os.getpid() * 41 % 18000
-
-
-def free_port():
-    """A port below the range the kernel gives to outgoing connections."""
-    global _next_port
-    while True:
-        _next_port = 10000 + (_next_port - 10000 + 1) % 22000
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", _next_port))
-                return _next_port
-            except OSError:
-                continue
 
 
 class Httpd:

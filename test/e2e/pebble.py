@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import waiting
-from httpd import free_port
+from ports import free_port
 
 
 def run(*argv, **environment):

@@ -8,11 +8,11 @@ import subprocess
 
 import pytest
 
-import httpd as httpd_module
 import life
 import pairs
 import tls
 import waiting
+from ports import free_port
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_what_is_left_out_keeps_the_pair_of_its_lines(httpd, cloudflare,
     cloudflare.issue_by_hand(folder / "hand.pem", folder / "hand.key",
                              ["a.example.com"], 365)
     by_hand = pairs.sha256(folder / "hand.pem")
-    port = httpd_module.free_port()
+    port = free_port()
     httpd.server("SSLEngine on", *lines(folder), f"Listen 127.0.0.1:{port}",
                  "CFOrigin on")
     httpd.vhost("a.example.com", "CFOrigin off")
@@ -217,7 +217,7 @@ def test_two_that_shared_a_certificate_go_their_ways(httpd, cloudflare,
                                                      clock, folder):
     """Each had a file of its own; one of them at the most finds the old
     folder again by it, and each gets its certificate."""
-    port = httpd_module.free_port()
+    port = free_port()
     httpd.server(f"Listen 127.0.0.1:{port}", "CFOriginReloadInterval 1s")
     httpd.vhost("a.example.com", "CFOrigin on", *lines(folder, "one"))
     httpd.vhost("a.example.com", "CFOrigin on", *lines(folder, "two"),

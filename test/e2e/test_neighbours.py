@@ -14,8 +14,8 @@ import pytest
 import pairs
 import tls
 import waiting
-from httpd import free_port
 from pebble import Pebble
+from ports import free_port
 from test_examples import EXAMPLES, text_of
 
 HAPROXY = """

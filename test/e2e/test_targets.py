@@ -8,7 +8,7 @@ import pytest
 import pairs
 import waiting
 from conftest import MPMS
-from httpd import free_port
+from ports import free_port
 from tls import ECDSA_ONLY, RSA_ONLY, fetch
 
 SSL_LINES = ["SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1"]

@@ -15,7 +15,8 @@ import pytest
 import tls
 import waiting
 from debian import Machine
-from httpd import TOP, free_port
+from httpd import TOP
+from ports import free_port
 from test_package import make
 
 NAME = "www.example.com"

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 
+from ports import free_port
+
 CONF = """\
 daemon off;
 master_process off;
@@ -49,7 +51,7 @@ class Http2Front:
     def start(self):
         folder = os.path.join(self.cloudflare.folder, "front")
         os.makedirs(folder, exist_ok=True)
-        self.port = _free_port()
+        self.port = free_port()
         self.url = "https://127.0.0.1:%d/client/v4" % self.port
         conf = os.path.join(folder, "nginx.conf")
         with open(conf, "w", encoding="utf-8") as f:
@@ -85,9 +87,3 @@ class Http2Front:
         self.process.wait()
         raise RuntimeError("nginx did not start, see its error.log in "
                            + self.cloudflare.folder)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
