@@ -24,12 +24,12 @@
 
 /* ---- directories ---- */
 
-/* A directory and those above it that are missing; a new one's name is
- * synced, or a crash could take away all that was put into it. What stands in
- * the way is moved aside only inside the store: above it, it is somebody
- * else's. */
+/* A directory and those above it that are missing. What stands in the way is
+ * moved aside only inside the store: above it, it is somebody else's.
+ * sync: 1: a new one's name is synced, or a crash could take away all that is
+ * put into it; 0: the caller does, after it has put something there. */
 static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
-                              int aside, int above)
+                              int aside, int above, int sync)
 {
     const char *parent = cfo_disk_folder(p, path);
     cfo_result_t result = cfo_result_ok();
@@ -40,12 +40,12 @@ static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
         return result;
     }
     if (above > 0 && strcmp(parent, path) != 0) {
-        result = make_path(p, parent, mode, aside, above - 1);
+        result = make_path(p, parent, mode, aside, above - 1, sync);
     }
     if (result.kind == CFO_OK) {
         result = cfo_disk_mkdir(p, path, mode, aside, &made);
     }
-    if (result.kind == CFO_OK && made) {
+    if (result.kind == CFO_OK && made && sync) {
         result = cfo_disk_sync(p, parent);
     }
     return result;
@@ -55,7 +55,7 @@ static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
 static cfo_result_t own_path(apr_pool_t *p, const char *path, int aside,
                              int above)
 {
-    cfo_result_t result = make_path(p, path, MODE_STORE, aside, above);
+    cfo_result_t result = make_path(p, path, MODE_STORE, aside, above, 1);
     const char *fault = cfo_store_open_to_others(p, path);
 
     if (result.kind == CFO_OK && fault) {
@@ -80,7 +80,28 @@ cfo_result_t cfo_store_prepare(apr_pool_t *p, const char *store)
 /* <store>/certs/<folder>/<request_type>: the last two are private */
 cfo_result_t cfo_store_make_dir(apr_pool_t *p, const char *dir)
 {
-    return make_path(p, dir, MODE_PRIVATE, 1, 1);
+    return make_path(p, dir, MODE_PRIVATE, 1, 1, 0);
+}
+
+cfo_result_t cfo_store_sync_dir(apr_pool_t *p, const char *dir)
+{
+    const char *folder = cfo_disk_folder(p, dir);
+    cfo_result_t result = cfo_disk_sync(p, dir);
+
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_sync(p, folder);
+    }
+    return result.kind == CFO_OK ? cfo_disk_sync(p, cfo_disk_folder(p, folder))
+                                 : result;
+}
+
+/* One private file of the store's, whole or not at all; dir is not synced. */
+static cfo_result_t put_file(apr_pool_t *p, const char *dir, const char *name,
+                             const cfo_pem_t *text)
+{
+    const cfo_disk_file_t file = {name, {.mode = MODE_SECRET}, text};
+
+    return cfo_disk_replace(p, dir, &file, 1);
 }
 
 /* ---- pending/ ---- */
@@ -91,17 +112,14 @@ static cfo_result_t stage_pending(apr_pool_t *p, const char *staged,
 {
     static const cfo_disk_owner_t secret = {.mode = MODE_SECRET};
     cfo_pem_t text = cfo_store_intent_print(p, intent);
-    const struct {
-        const char *name;
-        const cfo_pem_t *text;
-    } files[] = {
-        {CFO_FILE_KEY, key}, {CFO_FILE_CSR, csr}, {CFO_FILE_INTENT, &text}};
+    const cfo_disk_file_t files[] = {
+        {cfo_store_path(p, staged, CFO_FILE_KEY), secret, key},
+        {cfo_store_path(p, staged, CFO_FILE_CSR), secret, csr},
+        {cfo_store_path(p, staged, CFO_FILE_INTENT), secret, &text}};
     cfo_result_t result = cfo_disk_mkdir(p, staged, MODE_PRIVATE, 1, NULL);
-    size_t i;
 
-    for (i = 0; result.kind == CFO_OK && i < 3; i++) {
-        result = cfo_disk_create(p, cfo_store_path(p, staged, files[i].name),
-                                 &secret, files[i].text);
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_create(p, files, 3);
     }
     if (result.kind == CFO_OK) {
         result = cfo_disk_sync(p, staged);
@@ -130,7 +148,7 @@ cfo_result_t cfo_store_put_pending(apr_pool_t *p, const char *dir,
         result = cfo_disk_rename(p, staged, pending);
     }
     if (result.kind == CFO_OK) {
-        result = cfo_disk_sync(p, dir);
+        result = cfo_store_sync_dir(p, dir);
     }
     if (result.kind != CFO_OK) {
         cfo_disk_remove(p, staged); /* the first failure is the one to tell */
@@ -143,8 +161,7 @@ cfo_result_t cfo_store_put_intent(apr_pool_t *p, const char *dir,
 {
     const char *pending = cfo_store_path(p, dir, CFO_DIR_PENDING);
     cfo_pem_t text = cfo_store_intent_print(p, intent);
-    cfo_result_t result =
-        cfo_disk_replace(p, pending, CFO_FILE_INTENT, MODE_SECRET, &text);
+    cfo_result_t result = put_file(p, pending, CFO_FILE_INTENT, &text);
 
     return result.kind == CFO_OK ? cfo_disk_sync(p, pending) : result;
 }
@@ -169,10 +186,9 @@ cfo_result_t cfo_store_put_attempt(apr_pool_t *p, const char *dir,
     cfo_result_t result = cfo_store_make_dir(p, dir);
 
     if (result.kind == CFO_OK) {
-        result =
-            cfo_disk_replace(p, dir, CFO_FILE_ATTEMPT, MODE_SECRET, &text);
+        result = put_file(p, dir, CFO_FILE_ATTEMPT, &text);
     }
-    return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
+    return result.kind == CFO_OK ? cfo_store_sync_dir(p, dir) : result;
 }
 
 cfo_result_t cfo_store_put_notices(apr_pool_t *p, const char *dir,
@@ -182,7 +198,7 @@ cfo_result_t cfo_store_put_notices(apr_pool_t *p, const char *dir,
     cfo_result_t result = cfo_store_make_dir(p, dir);
 
     if (result.kind == CFO_OK) {
-        result = cfo_disk_replace(p, dir, CFO_FILE_NOTIFY, MODE_SECRET, &text);
+        result = put_file(p, dir, CFO_FILE_NOTIFY, &text);
     }
     return result;
 }
@@ -192,8 +208,7 @@ cfo_result_t cfo_store_put_refusal(apr_pool_t *p, const char *dir,
 {
     const cfo_pem_t nothing = {"", 0};
 
-    return cfo_disk_replace(p, dir, cfo_store_refusal(p, generation),
-                            MODE_SECRET, &nothing);
+    return put_file(p, dir, cfo_store_refusal(p, generation), &nothing);
 }
 
 cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
@@ -202,11 +217,10 @@ cfo_result_t cfo_store_put_account(apr_pool_t *p, const char *store,
 {
     const char *dir = cfo_store_path(p, store, "accounts");
     cfo_pem_t text = cfo_store_account_print(p, state);
-    cfo_result_t result = make_path(p, dir, MODE_STORE, 1, 0);
+    cfo_result_t result = make_path(p, dir, MODE_STORE, 1, 0, 1);
 
     if (result.kind == CFO_OK) {
-        result = cfo_disk_replace(p, dir, apr_pstrcat(p, id, ".json", NULL),
-                                  MODE_SECRET, &text);
+        result = put_file(p, dir, apr_pstrcat(p, id, ".json", NULL), &text);
     }
     return result.kind == CFO_OK ? cfo_disk_sync(p, dir) : result;
 }

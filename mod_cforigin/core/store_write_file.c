@@ -188,36 +188,61 @@ static int set_owner(int fd, const cfo_disk_owner_t *owner)
     return fchmod(fd, owner->mode) == 0 ? 0 : errno;
 }
 
-cfo_result_t cfo_disk_create(apr_pool_t *p, const char *path,
-                             const cfo_disk_owner_t *owner,
-                             const cfo_pem_t *text)
+/* Created and written, and left open for the sync; fd is -1 when there is no
+ * new file. */
+static cfo_result_t begin_file(apr_pool_t *p, const cfo_disk_file_t *file,
+                               int *fd)
 {
     const char *verb = "set the owner and mode of";
-    int fd, err;
+    int err;
 
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-              owner->mode & 0600);
-    if (fd < 0) {
-        return cfo_disk_fault(p, "create", path, errno);
+    *fd =
+        open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+             file->owner.mode & 0600);
+    if (*fd < 0) {
+        return cfo_disk_fault(p, "create", file->path, errno);
     }
-    err = set_owner(fd, owner);
+    err = set_owner(*fd, &file->owner);
     if (!err) {
         verb = "write";
-        err = write_all(fd, text->data, text->len);
+        err = write_all(*fd, file->text->data, file->text->len);
     }
-    if (!err && fsync(fd) != 0) {
-        verb = "sync";
-        err = errno;
-    }
+    return err ? cfo_disk_fault(p, verb, file->path, err) : cfo_result_ok();
+}
+
+static cfo_result_t end_file(apr_pool_t *p, const char *path, int fd, int sync)
+{
+    const char *verb = "sync";
+    int err = sync && fsync(fd) != 0 ? errno : 0;
+
     if (close(fd) != 0 && !err) {
         verb = "close";
         err = errno;
     }
-    if (err) {
-        unlink(path);
-        return cfo_disk_fault(p, verb, path, err);
+    return err ? cfo_disk_fault(p, verb, path, err) : cfo_result_ok();
+}
+
+cfo_result_t cfo_disk_create(apr_pool_t *p, const cfo_disk_file_t *files,
+                             int n)
+{
+    cfo_result_t result = cfo_result_ok(), end;
+    int fds[CFO_DISK_FILES_MAX];
+    int i, begun = 0;
+
+    while (result.kind == CFO_OK && begun < n) {
+        result = begin_file(p, &files[begun], &fds[begun]);
+        begun += fds[begun] >= 0;
     }
-    return cfo_result_ok();
+    for (i = 0; i < begun; i++) {
+        end = end_file(p, files[i].path, fds[i], result.kind == CFO_OK);
+        if (result.kind == CFO_OK) {
+            result = end;
+        }
+    }
+    for (i = 0; result.kind != CFO_OK && i < begun; i++) {
+        unlink(files[i].path);
+    }
+    return result;
 }
 
 cfo_result_t cfo_disk_rename(apr_pool_t *p, const char *from, const char *to)
@@ -236,25 +261,36 @@ static int is_dir(const char *path)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-cfo_result_t cfo_disk_replace(apr_pool_t *p, const char *dir, const char *name,
-                              mode_t mode, const cfo_pem_t *text)
+static cfo_result_t put_in_place(apr_pool_t *p, const char *scratch,
+                                 const char *path)
 {
-    const cfo_disk_owner_t owner = {.mode = mode};
-    const char *scratch = cfo_disk_scratch(p, dir);
-    const char *path = cfo_store_path(p, dir, name);
-    cfo_result_t result = cfo_disk_create(p, scratch, &owner, text);
+    cfo_result_t result = cfo_result_ok();
 
-    if (result.kind != CFO_OK) {
-        return result;
-    }
     if (is_dir(path)) { /* damage: a directory where a file should be */
         result = cfo_disk_aside(p, path);
     }
-    if (result.kind == CFO_OK) {
-        result = cfo_disk_rename(p, scratch, path);
+    return result.kind == CFO_OK ? cfo_disk_rename(p, scratch, path) : result;
+}
+
+cfo_result_t cfo_disk_replace(apr_pool_t *p, const char *dir,
+                              const cfo_disk_file_t *files, int n)
+{
+    cfo_disk_file_t *scratch =
+        apr_pmemdup(p, files, sizeof(*files) * (apr_size_t)n);
+    cfo_result_t result;
+    int i, placed = 0;
+
+    for (i = 0; i < n; i++) {
+        scratch[i].path = cfo_disk_scratch(p, dir);
     }
-    if (result.kind != CFO_OK) {
-        unlink(scratch);
+    result = cfo_disk_create(p, scratch, n);
+    while (result.kind == CFO_OK && placed < n) {
+        result = put_in_place(p, scratch[placed].path,
+                              cfo_store_path(p, dir, files[placed].path));
+        placed += result.kind == CFO_OK;
+    }
+    for (i = placed; i < n; i++) {
+        unlink(scratch[i].path);
     }
     return result;
 }

@@ -31,8 +31,12 @@ cfo_result_t cfo_disk_aside(apr_pool_t *p, const char *path);
 cfo_result_t cfo_disk_mkdir(apr_pool_t *p, const char *path, mode_t mode,
                             int aside, int *made);
 
-/** <store>/certs/<folder>/<request_type>, private, made if need be. */
+/** <store>/certs/<folder>/<request_type>, private, made if need be. What is
+ * put into it is safe after cfo_store_sync_dir. */
 cfo_result_t cfo_store_make_dir(apr_pool_t *p, const char *dir);
+
+/** fsync such a directory, and its own name and its folder's. */
+cfo_result_t cfo_store_sync_dir(apr_pool_t *p, const char *dir);
 
 /** Names that no reader of the store looks at: scratch files, what was moved
  * aside. */
@@ -57,14 +61,26 @@ typedef struct cfo_disk_owner_t {
     gid_t gid;
 } cfo_disk_owner_t;
 
-/** A file that was not there before, whole and fsynced. */
-cfo_result_t cfo_disk_create(apr_pool_t *p, const char *path,
-                             const cfo_disk_owner_t *owner,
-                             const cfo_pem_t *text);
+/** A file to be written. */
+typedef struct cfo_disk_file_t {
+    const char *path; /* or a name, where a directory is given */
+    cfo_disk_owner_t owner;
+    const cfo_pem_t *text;
+} cfo_disk_file_t;
 
-/** dir/name written beside and renamed into place; dir is not fsynced. */
-cfo_result_t cfo_disk_replace(apr_pool_t *p, const char *dir, const char *name,
-                              mode_t mode, const cfo_pem_t *text);
+#define CFO_DISK_FILES_MAX 4
+
+/** Files that were not there before, whole and fsynced, or none of them. All
+ * are written before the first fsync, with which most file systems commit the
+ * others, too.
+ * @param n at most CFO_DISK_FILES_MAX */
+cfo_result_t cfo_disk_create(apr_pool_t *p, const cfo_disk_file_t *files,
+                             int n);
+
+/** Each file's name in dir written beside and renamed into place, in this
+ * order; dir is not fsynced. */
+cfo_result_t cfo_disk_replace(apr_pool_t *p, const char *dir,
+                              const cfo_disk_file_t *files, int n);
 
 cfo_result_t cfo_disk_rename(apr_pool_t *p, const char *from, const char *to);
 

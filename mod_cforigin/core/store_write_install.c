@@ -2,8 +2,8 @@
 /**
  * How a pair becomes a generation and the live one, and how old ones go.
  *
- *   1. certificate and meta.json go into pending/ (or a staged directory),
- *      CSR and intent out of it, all synced;
+ *   1. certificate and meta.json go into pending/ (or a staged directory) and
+ *      are synced, CSR and intent out of it;
  *   2. `.current.next` is made to point at the number it will have;
  *   3. one rename gives the directory its number: it is never touched again;
  *   4. attempt.json and the renew marker go; one that asks for more than this
@@ -221,7 +221,8 @@ static int belongs(const char *name)
            !strcmp(name, CFO_FILE_META);
 }
 
-/* A generation is its three files and nothing else. */
+/* A generation is its three files and nothing else. Not synced: what a crash
+ * brings back is not looked at there. */
 static cfo_result_t strip(apr_pool_t *p, const char *pending)
 {
     cfo_result_t result = cfo_result_ok();
@@ -244,16 +245,16 @@ static cfo_result_t complete_pending(apr_pool_t *p, const char *pending,
                                      const cfo_pem_t *cert,
                                      const cfo_meta_t *meta)
 {
-    cfo_result_t result;
     cfo_pem_t key, text;
+    const cfo_disk_file_t files[] = {
+        {CFO_FILE_META, {.mode = MODE_CERT}, &text},
+        {CFO_FILE_CERT, {.mode = MODE_CERT}, cert}};
+    cfo_result_t result;
 
     cfo_store_read_file(p, cfo_store_path(p, pending, CFO_FILE_KEY), &key);
     text = cfo_store_meta_print_checked(p, meta, cert, &key);
     cfo_pki_wipe(&key);
-    result = cfo_disk_replace(p, pending, CFO_FILE_META, MODE_CERT, &text);
-    if (result.kind == CFO_OK) {
-        result = cfo_disk_replace(p, pending, CFO_FILE_CERT, MODE_CERT, cert);
-    }
+    result = cfo_disk_replace(p, pending, files, 2);
     if (result.kind == CFO_OK) {
         result = cfo_disk_sync(p, pending);
     }
@@ -261,10 +262,7 @@ static cfo_result_t complete_pending(apr_pool_t *p, const char *pending,
         result = cfo_result_make(
             p, CFO_LOCAL, "%s does not hold the certificate's key", pending);
     }
-    if (result.kind == CFO_OK) {
-        result = strip(p, pending);
-    }
-    return result.kind == CFO_OK ? cfo_disk_sync(p, pending) : result;
+    return result.kind == CFO_OK ? strip(p, pending) : result;
 }
 
 cfo_result_t cfo_store_install(apr_pool_t *p, const char *dir,
@@ -296,26 +294,26 @@ cfo_result_t cfo_store_install(apr_pool_t *p, const char *dir,
 
 /* ---- a pair taken over ---- */
 
-static cfo_result_t stage_pair(apr_pool_t *p, const char *staged,
-                               const cfo_pem_t *cert, const cfo_pem_t *key,
-                               const cfo_meta_t *meta)
+static cfo_result_t stage_pair(apr_pool_t *p, const char *dir,
+                               const char *staged, const cfo_pem_t *cert,
+                               const cfo_pem_t *key, const cfo_meta_t *meta)
 {
     cfo_pem_t text = cfo_store_meta_print_checked(p, meta, cert, key);
-    const struct {
-        const char *name;
-        cfo_disk_owner_t owner;
-        const cfo_pem_t *text;
-    } files[] = {{CFO_FILE_KEY, {.mode = MODE_SECRET}, key},
-                 {CFO_FILE_CERT, {.mode = MODE_CERT}, cert},
-                 {CFO_FILE_META, {.mode = MODE_CERT}, &text}};
+    const cfo_disk_file_t files[] = {
+        {cfo_store_path(p, staged, CFO_FILE_KEY), {.mode = MODE_SECRET}, key},
+        {cfo_store_path(p, staged, CFO_FILE_CERT), {.mode = MODE_CERT}, cert},
+        {cfo_store_path(p, staged, CFO_FILE_META),
+         {.mode = MODE_CERT},
+         &text}};
     cfo_result_t result = cfo_disk_mkdir(p, staged, MODE_PRIVATE, 1, NULL);
-    size_t i;
 
-    for (i = 0; result.kind == CFO_OK && i < 3; i++) {
-        result = cfo_disk_create(p, cfo_store_path(p, staged, files[i].name),
-                                 &files[i].owner, files[i].text);
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_create(p, files, 3);
     }
-    return result.kind == CFO_OK ? cfo_disk_sync(p, staged) : result;
+    if (result.kind == CFO_OK) {
+        result = cfo_disk_sync(p, staged);
+    }
+    return result.kind == CFO_OK ? cfo_store_sync_dir(p, dir) : result;
 }
 
 cfo_result_t cfo_store_install_pair(apr_pool_t *p, const char *dir,
@@ -333,7 +331,7 @@ cfo_result_t cfo_store_install_pair(apr_pool_t *p, const char *dir,
         result = cfo_disk_remove(p, staged);
     }
     if (result.kind == CFO_OK) {
-        result = stage_pair(p, staged, &only_cert, &only_key, meta);
+        result = stage_pair(p, dir, staged, &only_cert, &only_key, meta);
     }
     if (result.kind == CFO_OK && !holds_pair(p, staged, NULL)) {
         result =

@@ -180,8 +180,9 @@ static cfo_result_t find_owner(apr_pool_t *p, place_t *place, mode_t otherwise,
 static cfo_result_t stage(apr_pool_t *p, place_t *place, const char *path,
                           mode_t otherwise, int new_key)
 {
-    const char *scratch;
+    cfo_disk_file_t file;
     cfo_result_t result;
+    const char *scratch;
     int err;
 
     place->path = resolve(p, path, &err);
@@ -204,7 +205,10 @@ static cfo_result_t stage(apr_pool_t *p, place_t *place, const char *path,
     if (unlink(scratch) != 0 && errno != ENOENT) {
         return cfo_disk_fault(p, "remove", scratch, errno);
     }
-    result = cfo_disk_create(p, scratch, &place->owner, place->text);
+    file.path = scratch;
+    file.owner = place->owner;
+    file.text = place->text;
+    result = cfo_disk_create(p, &file, 1);
     if (result.kind == CFO_OK) {
         place->scratch = scratch;
     }

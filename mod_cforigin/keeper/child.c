@@ -145,7 +145,7 @@ long cfo_child_clock(void)
 int cfo_child_end(pid_t pid, int ms, const volatile int *stop)
 {
     long deadline = cfo_child_clock() + ms;
-    struct timespec moment = {0, 2000000};
+    struct timespec moment = {0, 500000};
     int status = -1;
 
     while (!(stop && *stop) && cfo_child_clock() < deadline) {

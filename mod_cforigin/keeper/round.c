@@ -161,6 +161,13 @@ static void begin_revocations(cfo_keeper_t *keeper)
     }
 }
 
+static void hang_up(cfo_keeper_t *keeper)
+{
+    for (int i = 0; i < keeper->ndesks; i++)
+        if (keeper->desks[i].issuer)
+            cfo_issuer_hang_up(keeper->desks[i].issuer);
+}
+
 /* Nothing moved for a minute. What was asked fails as transient, and so does
  * the rest; when not even that moves anything, the round is at its end. */
 static int stalled(cfo_keeper_t *keeper)
@@ -173,9 +180,7 @@ static int stalled(cfo_keeper_t *keeper)
     keeper->fault =
         cfo_result_make(keeper->pool, CFO_TRANSIENT, "nothing moved for %ld s",
                         CFO_STALL_MS / 1000);
-    for (int i = 0; i < keeper->ndesks; i++)
-        if (keeper->desks[i].issuer)
-            cfo_issuer_hang_up(keeper->desks[i].issuer);
+    hang_up(keeper);
     for (int i = 0; i < keeper->ndesks; i++)
         if (keeper->desks[i].issuer)
             cfo_issuer_give_up(keeper->desks[i].issuer, &keeper->fault);
@@ -231,9 +236,7 @@ static int work(cfo_keeper_t *keeper)
  * in pending/; the threads end with the process. */
 static void abandon(cfo_keeper_t *keeper)
 {
-    for (int i = 0; i < keeper->ndesks; i++)
-        if (keeper->desks[i].issuer)
-            cfo_issuer_hang_up(keeper->desks[i].issuer);
+    hang_up(keeper);
     if (getpgrp() == getpid())
         kill(0, SIGTERM);
     for (int i = 0; i < keeper->ndesks; i++)
@@ -296,8 +299,10 @@ static int do_items(cfo_keeper_t *keeper)
         abandon(keeper);
         return 0;
     }
-    else
+    else {
+        hang_up(keeper);
         cfo_workers_stop(keeper->workers);
+    }
     for (int i = 0; i < keeper->ndesks; i++)
         cfo_desk_close(&keeper->desks[i]);
     cfo_store_unlock(lock);

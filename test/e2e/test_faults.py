@@ -28,7 +28,8 @@ def bench():
 def test_what_a_crash_must_not_take_is_on_the_disk_before_it_is_needed(bench):
     """A key and its intent before anybody is asked for a certificate, the
     certificate before the pair gets its name, that before it is the live one:
-    each file is synced after its last byte, then its folder."""
+    each file is synced after its last byte, then its folder, and before the
+    first that is worth something the folders above it."""
     bench.count("renewal", "keeper", "files")
     calls = bench.board.calls()
 
@@ -48,7 +49,8 @@ def test_what_a_crash_must_not_take_is_on_the_disk_before_it_is_needed(bench):
     named = at("rename", "/origin-ecc/pending\n")
     for path in ("/key.pem", "/csr.pem", "/intent.json", ""):
         assert synced(f"/.pending.new{path}") < named
-    assert named < synced("/origin-ecc", named) < asked
+    for folder in ("/origin-ecc", f"/{sweep.NAME}", "/certs"):
+        assert named < synced(folder, named) < asked
 
     for file in ("meta.json", "cert.pem"):
         placed = at("rename", f"/pending/{file}\n", asked)
