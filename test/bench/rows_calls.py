@@ -5,12 +5,11 @@ system calls, files opened, instructions, writes."""
 import math
 import re
 import shutil
-import tempfile
 from collections import Counter
 
 import cloudflare
 from figures import at_most, row
-from servers import Site, names_of
+from servers import Site, folder, names_of
 
 COUNT = {"runs": 1, "why": "counted"}
 
@@ -120,14 +119,17 @@ def instructions_in(dump):
     return int(DUMPED.search(dump.read_text()).group(1))
 
 
-def instructions_of_start(bench, kind, count, store):
-    """The parent's own, from the program's first to the MPM's begin."""
-    bench.say(f"instructions of a start of {count}, {kind}")
+def instructions_of(bench, kind, count, store):
+    """The parent's own: of a start, from the program's first to the MPM's
+    begin, and of a reload, from there to the next begin."""
+    bench.say(f"instructions of a start and a reload of {count}, {kind}")
     with Site(kind, names_of(count), store, bench.api) as site:
         site.start(600, callgrind(site.root, "--dump-before=ap_run_mpm"))
-        dump = site.root / f"out.{site.process.pid}.1"
+        out = site.root / f"out.{site.process.pid}"
+        site.graceful(600)
         site.stop()
-        return instructions_in(dump)
+        return {"start": instructions_in(out.with_suffix(out.suffix + ".1")),
+                "reload": instructions_in(out.with_suffix(out.suffix + ".2"))}
 
 
 def instructions(bench, store):
@@ -135,18 +137,19 @@ def instructions(bench, store):
         bench.add(row("instructions of a start", "no valgrind"))
         return
     few, many = bench.counted
-    found = {kind: [instructions_of_start(bench, kind, n, store)
+    found = {kind: [instructions_of(bench, kind, n, store)
                     for n in (few, many)] for kind in ("plain", "cforigin")}
     bench.raw["instructions_start"] = {"sizes": [few, many], **found}
-    ours, plain = ((found[kind][1] - found[kind][0]) / (many - few)
-                   for kind in ("cforigin", "plain"))
-    bench.add(at_most(
-        "instructions of a start with a good store, a vhost ÷ plain mod_ssl",
-        ours / plain, 1.03, "×",
-        note=f"{ours / 1e6:.2f} and {plain / 1e6:.2f} million a vhost, both "
-        f"passes, in user space, between {few} and {many} vhosts; whole "
-        f"starts of {many}: "
-        f"{found['cforigin'][1] / found['plain'][1]:.3f} ×", **COUNT))
+    for what, passes in (("start", "both passes"), ("reload", "its pass")):
+        ours, plain = ((found[kind][1][what] - found[kind][0][what])
+                       / (many - few) for kind in ("cforigin", "plain"))
+        whole = found["cforigin"][1][what] / found["plain"][1][what]
+        bench.add(at_most(
+            f"instructions of a {what} with a good store, a vhost ÷ plain "
+            "mod_ssl", ours / plain, 1.03, "×",
+            note=f"{ours / 1e6:.2f} and {plain / 1e6:.2f} million a vhost, "
+            f"{passes}, in user space, between {few} and {many} vhosts; of "
+            f"{many} as a whole {whole:.3f} ×", **COUNT))
 
 
 # -- writes -----------------------------------------------------------------
@@ -158,18 +161,14 @@ ROUNDS = (20, 60, 180)  # each three times the one before
 
 def round_writes(count):
     """Of a cold start, all processes."""
-    store = tempfile.mkdtemp(prefix="cforigin-bench-store-")
-    try:
-        with cloudflare.running() as api, \
-                Site("cforigin", names_of(count), store, api,
-                     ["CFOriginStartupWait 60s"]) as site:
-            out = site.root / "strace"
-            site.start(before=["strace", "-f", "-c", "-e",
-                               "trace=" + ",".join(WRITES), "-o", str(out)])
-            site.stop_traced()
-            return strace_counts(out.read_text())
-    finally:
-        shutil.rmtree(store, ignore_errors=True)
+    with cloudflare.running() as api, \
+            Site("cforigin", names_of(count), folder(), api,
+                 ["CFOriginStartupWait 60s"]) as site:
+        out = site.root / "strace"
+        site.start(before=["strace", "-f", "-c", "-e",
+                           "trace=" + ",".join(WRITES), "-o", str(out)])
+        site.stop_traced()
+        return strace_counts(out.read_text())
 
 
 def disk(bench):

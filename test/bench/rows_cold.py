@@ -7,7 +7,6 @@ import math
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ import cloudflare
 import httpd
 import pairs
 from figures import at_most, median, quartiles, row
-from servers import Site, names_of
+from servers import Site, folder, names_of
 
 sys.path.append(str(Path(cloudflare.__file__).resolve().parents[1]
                     / "originca"))
@@ -53,19 +52,15 @@ def await_all(site, store, count, seconds=300):
 
 def cold(api, count, lines=()):
     """Seconds of a cold start, and of plain mod_ssl's after it."""
-    store = tempfile.mkdtemp(prefix="cforigin-bench-store-")
-    names = names_of(count)
+    store, names = folder(), names_of(count)
     api.reset()  # a long ledger makes the test API slow
-    try:
-        with Site("cforigin", names, store, api,
-                  ["CFOriginStartupWait 60s", *lines]) as site:
-            site.start()
-            took = await_all(site, store, count)
-        with Site("plain", names, store, api) as site:
-            site.start()
-            return took, site.await_served(names[-1], api.roots)
-    finally:
-        shutil.rmtree(store, ignore_errors=True)
+    with Site("cforigin", names, store, api,
+              ["CFOriginStartupWait 60s", *lines]) as site:
+        site.start()
+        took = await_all(site, store, count)
+    with Site("plain", names, store, api) as site:
+        site.start()
+        return took, site.await_served(names[-1], api.roots)
 
 
 CREATE = """fail
@@ -82,21 +77,21 @@ def bare(api, count, front=False):
     """Seconds that curl takes to ask for as many certificates over as many
     connections, or over one with HTTP/2: the test API's own part, and the
     start of one program."""
-    with tempfile.TemporaryDirectory() as folder:
-        body = Path(folder) / "body"
-        body.write_text(json.dumps({
-            "csr": pairs.request_text(pairs.new_key(), ["a.example.com"]),
-            "hostnames": ["a.example.com"], "request_type": "origin-ecc",
-            "requested_validity": 90}))
-        config = Path(folder) / "config"
-        config.write_text("next\n".join([CREATE.format(
-            url=api.url, token=api.token, ca=api.api_ca, body=body)] * count))
-        began = time.monotonic()
-        subprocess.run(["curl", "-sSZ", "--http2" if front
-                        else "--parallel-immediate", "--parallel-max",
-                        str(PACE), "-K", str(config)], check=True,
-                       capture_output=True)
-        return time.monotonic() - began
+    root = folder()
+    body = root / "body"
+    body.write_text(json.dumps({
+        "csr": pairs.request_text(pairs.new_key(), ["a.example.com"]),
+        "hostnames": ["a.example.com"], "request_type": "origin-ecc",
+        "requested_validity": 90}))
+    config = root / "config"
+    config.write_text("next\n".join([CREATE.format(
+        url=api.url, token=api.token, ca=api.api_ca, body=body)] * count))
+    began = time.monotonic()
+    subprocess.run(["curl", "-sSZ", "--http2" if front
+                    else "--parallel-immediate", "--parallel-max",
+                    str(PACE), "-K", str(config)], check=True,
+                   capture_output=True)
+    return time.monotonic() - began
 
 
 def arithmetic(plain, count):
@@ -194,15 +189,12 @@ def packing(bench):
     count = bench.pack_size
     with cloudflare.running() as api:
         bench.say(f"{count} vhosts packed")
-        store = tempfile.mkdtemp(prefix="cforigin-bench-store-")
-        try:
-            with Site("cforigin", names_of(count), store, api,
-                      ["CFOriginStartupWait 60s", "CFOriginPack on"]) as site:
-                site.start()
-                took = await_all(site, store, -(-count // 200))
-                calls = len(api.creates())
-        finally:
-            shutil.rmtree(store, ignore_errors=True)
+        store = folder()
+        with Site("cforigin", names_of(count), store, api,
+                  ["CFOriginStartupWait 60s", "CFOriginPack on"]) as site:
+            site.start()
+            took = await_all(site, store, -(-count // 200))
+            calls = len(api.creates())
     bench.add(at_most(
         f"calls of {count} vhosts with CFOriginPack on", calls,
         -(-count // 200), beside=f"{count} without",

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import httpd
 import pairs
 from figures import at_most, median, paired, row
 from rows_cold import has_nginx
-from servers import Site, names_of
+from servers import Site, folder, names_of
 
 sys.path.append(str(Path(cloudflare.__file__).resolve().parents[1]
                     / "originca"))
@@ -108,11 +107,11 @@ def issuer(bench):
             "hostnames": ["a.example.com"], "request_type": "origin-ecc",
             "requested_validity": 90}
     ours, limit = [], []
-    with tempfile.TemporaryDirectory() as folder, \
-            cloudflare.running("--no-tls") as api, \
+    root = folder()
+    with cloudflare.running("--no-tls") as api, \
             Http2Front(api.server) as front, \
-            Issuer(folder, api.token) as one:
-        data = Path(folder) / "body"
+            Issuer(root, api.token) as one:
+        data = root / "body"
         data.write_text(json.dumps(body))
         one.setup(front.url, str(api.api_ca))
         for number in range(runs):

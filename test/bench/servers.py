@@ -3,6 +3,7 @@
 mod_md. All three serve the very same files. Starts, reloads, and says how
 long it took."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -24,6 +25,18 @@ MODULES = ["authz_core", "authz_host", "socache_shmcb", "ssl", "status"]
 KINDS = ("plain", "cforigin", "md")
 LOOK = 0.001  # seconds between two looks at a log
 ASK = 0.003   # and between two tries of a client
+TOP = Path(tempfile.mkdtemp(prefix="cforigin-bench-"))
+TOP.chmod(0o755)
+atexit.register(shutil.rmtree, TOP, ignore_errors=True)
+
+
+def folder():
+    """A new one. None is removed before the end of it all: for each new file,
+    ext4 without a journal looks past every one that was removed within
+    minutes."""
+    path = Path(tempfile.mkdtemp(dir=TOP))
+    path.chmod(0o755)
+    return path
 
 
 def names_of(count, zone="example.com"):
@@ -96,8 +109,7 @@ class Site:
         self.kind, self.names = kind, list(names)
         self.store, self.api = Path(store), api
         self.lines, self.vhost_lines = list(lines), list(vhost)
-        self.root = Path(tempfile.mkdtemp(prefix="cforigin-bench-"))
-        self.root.chmod(0o755)
+        self.root = folder()
         for name in ("htdocs", "logs", "run"):
             (self.root / name).mkdir()
         (self.root / "htdocs/index.html").write_text("it works\n")
@@ -254,15 +266,11 @@ class Site:
             self.process.wait(120)
         self.process = None
 
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.root, ignore_errors=True)
-
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.remove()
+        self.stop()
 
 
 def fill(store, api, count, lines=()):
