@@ -73,7 +73,7 @@ def beside_md(bench):
 
 
 def md_at(bench, api, count):
-    runs = bench.times(5 if count <= 100 else 3, 1)
+    runs = bench.times(5, 1)
     ours, md = [], []
     for number in range(runs):
         bench.say(f"cold start of {count}, API at 0 ms, and by mod_md with "
@@ -89,8 +89,7 @@ def md_at(bench, api, count):
     bench.chart("cold", "at_once", count, median(ours))
     what = f"cold start of {count}, API at 0 ms: mod_md with pebble ÷ ours"
     more = {"beside": f"mod_md {median(md):.1f} s", "runs": runs,
-            "note": f"{quartiles(each)}; ours {median(ours):.2f} s",
-            "why": f"{median(md):.0f} s each" if runs < 5 else ""}
+            "note": f"{quartiles(each)}; ours {median(ours):.2f} s"}
     bench.add(at_least(what, median(each), 8, "×", **more)
               if count == bench.md_cold[-1]
               else row(what, round(median(each), 2), "×", **more))

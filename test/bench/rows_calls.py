@@ -73,8 +73,8 @@ OF_A_PAIR = ("cert.pem", "key.pem", "meta.json")
 def opens_of(text):
     """How often each file of each certificate was opened."""
     found = Counter()
-    for folder, path in OPENED.findall(text):
-        parts = f"{folder}/{path}".split("/")
+    for below, path in OPENED.findall(text):
+        parts = f"{below}/{path}".split("/")
         if parts[-1] in OF_A_PAIR and "certs" in parts:
             found[parts[parts.index("certs") + 1], parts[-1]] += 1
     return found

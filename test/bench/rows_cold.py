@@ -157,7 +157,7 @@ def rsa(bench, api):
     one for all sizes, from many keys made between the starts."""
     found, keys, seconds = {}, 0, 0.0
     for count in bench.rsa_sizes:
-        runs = bench.times({25: 11, 100: 5}.get(count, 3),
+        runs = bench.times(11 if count <= 25 else 5,
                            3 if count <= 25 else 1)
         for number in range(runs):
             bench.say(f"cold start of {count}, RSA, {number + 1}/{runs}")
@@ -179,8 +179,7 @@ def rsa(bench, api):
             note=f"{quartiles(ratio)}; {median(t for t, _ in both):.2f} s; "
             f"{count} keys alone {each * count:.2f} s, by the rate of {keys} "
             "made by a program between the starts (`openssl speed` of 3.0 "
-            "times no key making)", runs=len(both),
-            why="a minute each" if count > 100 else ""))
+            "times no key making)", runs=len(both)))
 
 
 # -- packing ----------------------------------------------------------------

@@ -21,15 +21,10 @@ def look_once(kind, count, store, api):
 
 
 def runs_of(bench, kind, count):
-    """The large ones take a minute each."""
-    runs = bench.times(21 if count <= 100 else 11 if count <= 1000
-                       else 5 if count <= 4000 else 3, 5 if count <= 100
-                       else 3)
-    return min(runs, 5 if count <= 1000 else 3) if kind == "md" else runs
-
-
-def why_few(count):
-    return "a minute each" if count > 4000 else ""
+    """The large ones take a minute each, and mod_md's lie far off."""
+    runs = bench.times(21 if count <= 100 else 11 if count <= 1000 else 5,
+                       5 if count <= 100 else 3)
+    return min(runs, 5) if kind == "md" else runs
 
 
 def steady(bench, store):
@@ -95,7 +90,7 @@ def compare(bench, count, what, key):
         note=f"{quartiles(wall)}{same}; CPU {cpu:.3f} ×{told}; "
         f"{median(get('cforigin')):.3f} s, plain {median(get('plain')):.3f} s"
         + (f"; {RELOADS} reloads a run" if told else ""),
-        runs=len(wall) // each, why=why_few(count)))
+        runs=len(wall) // each))
 
 
 # -- what grows -------------------------------------------------------------
@@ -124,7 +119,7 @@ def memory_a_vhost(bench, few, many, has_md):
         "vhosts", ours - plain, 2, "KiB",
         beside=f"mod_md {each('md') - plain:.1f} KiB" if has_md else "",
         note=f"{ours:.1f} KiB, plain {plain:.1f} KiB; after {RELOADS} "
-        "reloads", runs=runs, why=why_few(many)))
+        "reloads", runs=runs))
 
 
 def growth(bench):
