@@ -170,8 +170,6 @@ void cfo_desk_learn(cfo_desk_t *desk, cfo_op_t op, const cfo_answer_t *answer)
 
 void cfo_desk_close(cfo_desk_t *desk)
 {
-    if (desk->issuer)
-        cfo_issuer_hang_up(desk->issuer); /* it ends while we write */
     if (desk->succeeded) {
         desk->state.last_success = apr_time_now();
         if (!pause_left(desk))

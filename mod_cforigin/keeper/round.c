@@ -299,10 +299,9 @@ static int do_items(cfo_keeper_t *keeper)
         abandon(keeper);
         return 0;
     }
-    else {
-        hang_up(keeper);
+    hang_up(keeper); /* the issuers end while we write */
+    if (keeper->workers)
         cfo_workers_stop(keeper->workers);
-    }
     for (int i = 0; i < keeper->ndesks; i++)
         cfo_desk_close(&keeper->desks[i]);
     cfo_store_unlock(lock);
