@@ -221,8 +221,8 @@ static int belongs(const char *name)
            !strcmp(name, CFO_FILE_META);
 }
 
-/* A generation is its three files and nothing else. Not synced: what a crash
- * brings back is not looked at there. */
+/* A generation is its three files and nothing else. Not synced: should a crash
+ * bring a CSR or an intent back into one, nobody looks for it there. */
 static cfo_result_t strip(apr_pool_t *p, const char *pending)
 {
     cfo_result_t result = cfo_result_ok();
