@@ -13,7 +13,9 @@
  *                  memory) fails, too
  *   FAULTS_DEPTH   memory: how many of the program's own functions, from the
  *                  nearest on, tell one place that asks from another; the
- *                  board has the place of each call, and of the k-th
+ *                  board has the place of each call
+ *   FAULTS_PLACE   memory: only calls from this place count, so that the k-th
+ *                  is the same one whatever pipes and sockets do in between
  *   FAULTS_BELOW   files: nothing counts but what is below this folder, where
  *                  reading counts as a change, and OpenSSL (fopen) is left
  *                  alone: it reads for mod_ssl what was read for it before
@@ -46,7 +48,6 @@
 typedef struct board_t {
     uint64_t count;
     uint64_t fired;
-    uint64_t place;          /* memory: where the k-th call came from */
     uint32_t sites[SITES];   /* of each call for memory: its place */
     char calls[SLOTS][SLOT]; /* "open /path" */
 } board_t;
@@ -57,6 +58,7 @@ static board_t *board;
 static int armed;
 static uint64_t at;
 static int error, stays, shorter, kills, after, depth;
+static uint32_t where; /* the place that counts; 0: each of them */
 static const char *below;
 static struct {
     uintptr_t first, last;
@@ -121,6 +123,7 @@ __attribute__((constructor)) static void begin(void)
     below = *said("FAULTS_BELOW") ? said("FAULTS_BELOW") : NULL;
     depth = atoi(said("FAULTS_DEPTH"));
     depth = depth > DEPTH ? DEPTH : depth;
+    where = (uint32_t)strtoul(said("FAULTS_PLACE"), NULL, 10);
     dl_iterate_phdr(note_text, NULL);
     stays = *said("FAULTS_STAYS") != '\0';
     shorter = !strcmp(what, "short");
@@ -205,26 +208,29 @@ static int turn(const char *call, const char *path, int changes)
     return fire();
 }
 
-/* The same of a call for memory. To find a place takes longer than the call:
- * of each only while they are counted. */
+/* The same of a call for memory. */
 static int turn_of_memory(void)
 {
+    uint32_t here = 0;
     uint64_t n;
 
     if (armed != MEMORY || !board) {
         return 0;
     }
-    n = __atomic_add_fetch(&board->count, 1, __ATOMIC_RELAXED);
-    if (depth && !at && n <= SITES) {
-        board->sites[n - 1] = place();
+    if (__atomic_load_n(&board->fired, __ATOMIC_RELAXED)) {
+        return stays && fire();
     }
-    if (!at || n < at || (n > at && !stays)) {
+    if (depth) {
+        here = place();
+    }
+    if (where && here != where) {
         return 0;
     }
-    if (depth && n == at) {
-        board->place = place();
+    n = __atomic_add_fetch(&board->count, 1, __ATOMIC_RELAXED);
+    if (n <= SITES) {
+        board->sites[n - 1] = here;
     }
-    return fire();
+    return n == at && fire();
 }
 
 static void done(int hit)

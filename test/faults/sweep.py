@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -29,7 +30,7 @@ from keeper_client import BUILD, PATIENCE, Keeper, item, target  # noqa: E402
 
 NAME = "a.example.com"
 SLOTS, SLOT, SITES = 4096, 160, 65536
-CALLS = 24 + 4 * SITES
+CALLS = 16 + 4 * SITES
 SIZE = CALLS + SLOTS * SLOT
 SANITIZER = os.environ.get("CFORIGIN_PRELOAD", "")
 API_AGE = 150  # rounds until the test Cloudflare forgets what was issued
@@ -102,14 +103,10 @@ class Board:
     def fired(self):
         return struct.unpack_from("Q", self.map, 8)[0]
 
-    @property
-    def place(self):
-        return struct.unpack_from("Q", self.map, 16)[0]
-
     def places(self):
         """Of each call for memory, where it came from."""
         assert self.count <= SITES
-        return struct.unpack_from(f"{self.count}I", self.map, 24)
+        return struct.unpack_from(f"{self.count}I", self.map, 16)
 
     def calls(self):
         return [self.map[CALLS + n * SLOT:CALLS + (n + 1) * SLOT]
@@ -131,7 +128,6 @@ class Bench:
 
     def __init__(self, depth=DEPTH):
         self.depth = depth
-        self.met = set()  # places whose calls for memory failed
         self.folder = Path(tempfile.mkdtemp(prefix="cforigin-faults-"))
         self.folder.chmod(0o755)
         self.shim = shim()
@@ -243,11 +239,12 @@ class Bench:
             return "no end", out.decode(), err.decode()
         return done.process.returncode, out.decode(), err.decode()
 
-    def arm(self, what, at, harm, stays):
+    def arm(self, what, at, harm, stays, place=0):
         environment = {"LD_PRELOAD": str(self.shim),
                        "FAULTS_BOARD": str(self.board.path),
                        "FAULTS_ARM": what, "FAULTS_AT": str(at),
-                       "FAULTS_DO": harm, "FAULTS_DEPTH": str(self.depth)}
+                       "FAULTS_DO": harm, "FAULTS_PLACE": str(place),
+                       "FAULTS_DEPTH": str(self.depth)}
         if stays:
             environment["FAULTS_STAYS"] = "1"
         return environment
@@ -292,20 +289,16 @@ class Bench:
         """The first and the last call of a renewal for memory from each
         place in the program: once, and as the first of many in vain."""
         self.count("renewal", program, "memory")
-        first, last = {}, {}
-        for at, place in enumerate(self.board.places(), 1):
-            first.setdefault(place, at)
-            last[place] = at
-        return [(program, at, stays, place) for place in first
-                for at in sorted({first[place], last[place]})
-                for stays in (False, True)]
+        return [(program, place, at, stays)
+                for place, calls in Counter(self.board.places()).items()
+                for at in sorted({1, calls}) for stays in (False, True)]
 
     def all_memory_points(self, program):
         """Every call of a renewal for memory."""
         self.count("renewal", program, "memory")
-        return [(program, at, stays, place)
-                for at, place in enumerate(self.board.places(), 1)
-                for stays in (False, True)]
+        return [(program, place, at, stays)
+                for place, calls in Counter(self.board.places()).items()
+                for at in range(1, calls + 1) for stays in (False, True)]
 
     # -- looking ------------------------------------------------------------
 
@@ -369,7 +362,7 @@ class Bench:
         if self.target_texts() != live:
             wrong.append("the targets are not the live pair")
 
-    def judge(self, name, program, what, at, harm, stays):
+    def judge(self, name, program, *what):
         """What is wrong after a round with this fault: nothing, one hopes."""
         self.set_up(name)
         wrong = []
@@ -378,12 +371,11 @@ class Bench:
         except FileNotFoundError:
             before = None
         issued = self.api.counts()["issued"]
-        code, out, err = self.run(
-            name, *self.arms(program, what, at, harm, stays))
+        code, out, err = self.run(name, *self.arms(program, *what))
         self.tried += 1
         self.fired += self.board.fired > 0
-        wrong += self.crashes(
-            out, err, program == "issuer" and harm in ("kill", "after"))
+        killed = program == "issuer" and what[2] in ("kill", "after")
+        wrong += self.crashes(out, err, killed)
         self.after_the_fault(name, before, code, out, err, wrong)
         if code != 0 or program == "issuer":  # a request may be on its way
             self.api.wait(lambda counts: counts["in_flight"] == 0)
@@ -397,15 +389,6 @@ class Bench:
     def try_point(self, name, program, at, harm, stays):
         return self.judge(name, program, "files", at, harm, stays)
 
-    def try_memory(self, program, at, stays, place):
-        """The number of calls is not the same each time, since pipes and
-        sockets have their moods: once more, if another place was met."""
-        so_far = self.tried, self.fired
-        for _ in range(3):
-            self.tried, self.fired = so_far
-            wrong = self.judge("renewal", program, "memory", at, "ENOMEM",
-                               stays)
-            if wrong or self.board.place == place:
-                break
-        self.met.add((program, self.board.place))
-        return wrong
+    def try_memory(self, program, place, at, stays):
+        return self.judge("renewal", program, "memory", at, "ENOMEM", stays,
+                          place)
