@@ -101,16 +101,13 @@ static apr_status_t read_all(int fd, char *data, apr_size_t size,
     return APR_SUCCESS;
 }
 
-apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
-                                 cfo_pem_t *text, struct stat *st)
+apr_status_t cfo_store_read_fd(apr_pool_t *p, int fd, cfo_pem_t *text,
+                               struct stat *st)
 {
     apr_status_t rv = APR_SUCCESS;
-    int fd;
 
     text->data = NULL;
     text->len = 0;
-    /* a FIFO in a file's place must not hold up a start */
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return errno;
     }
@@ -132,6 +129,14 @@ apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
         text->len = 0;
     }
     return rv;
+}
+
+apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
+                                 cfo_pem_t *text, struct stat *st)
+{
+    /* a FIFO in a file's place must not hold up a start */
+    return cfo_store_read_fd(
+        p, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), text, st);
 }
 
 apr_status_t cfo_store_read_file(apr_pool_t *p, const char *path,

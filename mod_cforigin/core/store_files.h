@@ -15,6 +15,11 @@
 apr_status_t cfo_store_read_stat(apr_pool_t *p, const char *path,
                                  cfo_pem_t *text, struct stat *st);
 
+/** The same of what was just opened; closed in the end.
+ * @param fd -1: errno says why */
+apr_status_t cfo_store_read_fd(apr_pool_t *p, int fd, cfo_pem_t *text,
+                               struct stat *st);
+
 /** meta.json of a generation, when it says that a check of these very bytes was
  * passed.
  * @param ptemp for its text

@@ -119,7 +119,7 @@ static cfo_result_t stage_pending(apr_pool_t *p, const char *staged,
     cfo_result_t result = cfo_disk_mkdir(p, staged, MODE_PRIVATE, 1, NULL);
 
     if (result.kind == CFO_OK) {
-        result = cfo_disk_create(p, files, 3);
+        result = cfo_disk_create(p, AT_FDCWD, files, 3);
     }
     if (result.kind == CFO_OK) {
         result = cfo_disk_sync(p, staged);

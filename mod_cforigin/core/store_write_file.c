@@ -188,17 +188,24 @@ static int set_owner(int fd, const cfo_disk_owner_t *owner)
     return fchmod(fd, owner->mode) == 0 ? 0 : errno;
 }
 
+static const char *name_in(int dir, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return dir != AT_FDCWD && slash ? slash + 1 : path;
+}
+
 /* Created and written, and left open for the sync; fd is -1 when there is no
  * new file. */
-static cfo_result_t begin_file(apr_pool_t *p, const cfo_disk_file_t *file,
-                               int *fd)
+static cfo_result_t begin_file(apr_pool_t *p, int dir,
+                               const cfo_disk_file_t *file, int *fd)
 {
     const char *verb = "set the owner and mode of";
     int err;
 
-    *fd =
-        open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-             file->owner.mode & 0600);
+    *fd = openat(dir, name_in(dir, file->path),
+                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                 file->owner.mode & 0600);
     if (*fd < 0) {
         return cfo_disk_fault(p, "create", file->path, errno);
     }
@@ -222,15 +229,15 @@ static cfo_result_t end_file(apr_pool_t *p, const char *path, int fd, int sync)
     return err ? cfo_disk_fault(p, verb, path, err) : cfo_result_ok();
 }
 
-cfo_result_t cfo_disk_create(apr_pool_t *p, const cfo_disk_file_t *files,
-                             int n)
+cfo_result_t cfo_disk_create(apr_pool_t *p, int dir,
+                             const cfo_disk_file_t *files, int n)
 {
     cfo_result_t result = cfo_result_ok(), end;
     int fds[CFO_DISK_FILES_MAX];
     int i, begun = 0;
 
     while (result.kind == CFO_OK && begun < n) {
-        result = begin_file(p, &files[begun], &fds[begun]);
+        result = begin_file(p, dir, &files[begun], &fds[begun]);
         begun += fds[begun] >= 0;
     }
     for (i = 0; i < begun; i++) {
@@ -240,7 +247,7 @@ cfo_result_t cfo_disk_create(apr_pool_t *p, const cfo_disk_file_t *files,
         }
     }
     for (i = 0; result.kind != CFO_OK && i < begun; i++) {
-        unlink(files[i].path);
+        unlinkat(dir, name_in(dir, files[i].path), 0);
     }
     return result;
 }
@@ -283,7 +290,7 @@ cfo_result_t cfo_disk_replace(apr_pool_t *p, const char *dir,
     for (i = 0; i < n; i++) {
         scratch[i].path = cfo_disk_scratch(p, dir);
     }
-    result = cfo_disk_create(p, scratch, n);
+    result = cfo_disk_create(p, AT_FDCWD, scratch, n);
     while (result.kind == CFO_OK && placed < n) {
         result = put_in_place(p, scratch[placed].path,
                               cfo_store_path(p, dir, files[placed].path));

@@ -63,7 +63,7 @@ typedef struct cfo_disk_owner_t {
 
 /** A file to be written. */
 typedef struct cfo_disk_file_t {
-    const char *path; /* or a name, where a directory is given */
+    const char *path; /* or a name, where a folder's path is given */
     cfo_disk_owner_t owner;
     const cfo_pem_t *text;
 } cfo_disk_file_t;
@@ -73,9 +73,11 @@ typedef struct cfo_disk_file_t {
 /** Files that were not there before, whole and fsynced, or none of them. All
  * are written before the first fsync, with which most file systems commit the
  * others, too.
- * @param n at most CFO_DISK_FILES_MAX */
-cfo_result_t cfo_disk_create(apr_pool_t *p, const cfo_disk_file_t *files,
-                             int n);
+ * @param dir AT_FDCWD; or an opened folder: then a path's last name counts,
+ *            the rest of it is for messages
+ * @param n   at most CFO_DISK_FILES_MAX */
+cfo_result_t cfo_disk_create(apr_pool_t *p, int dir,
+                             const cfo_disk_file_t *files, int n);
 
 /** Each file's name in dir written beside and renamed into place, in this
  * order; dir is not fsynced. */

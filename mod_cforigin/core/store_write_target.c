@@ -6,19 +6,20 @@
  * Keeper only.
  */
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
+#include <stdio.h> /* renameat */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
 
+#include "cforigin_place.h"
 #include "store_files.h"
 #include "store_write_file.h"
 
 #define MODE_CERT 0644
 #define MODE_KEY 0600
-#define LINKS_MAX 40
 
 /* ---- PEM blocks ---- */
 
@@ -82,156 +83,123 @@ static int same_blocks(apr_pool_t *p, const cfo_pem_t *a, const cfo_pem_t *b,
     return same;
 }
 
-/* ---- where a path leads ---- */
-
-/* Who else but root (or us) can make links could lead us to any file. Theirs
- * are followed to what is theirs: the file, or the folder of one to come. */
-static int may_follow(apr_pool_t *p, const char *link, const char *to)
-{
-    struct stat from, there;
-
-    if (lstat(link, &from) != 0) {
-        return 0;
-    }
-    if (from.st_uid == 0 || from.st_uid == geteuid()) {
-        return 1;
-    }
-    return (lstat(to, &there) == 0 ||
-            (errno == ENOENT && stat(cfo_disk_folder(p, to), &there) == 0)) &&
-           there.st_uid == from.st_uid;
-}
-
-/* Links are followed by hand, since the last one may dangle: then the file it
- * names is made. What is above it must be there. */
-static const char *resolve(apr_pool_t *p, const char *path, int *err)
-{
-    char link[PATH_MAX];
-    int i;
-
-    for (i = 0; i < LINKS_MAX; i++) {
-        const char *slash = strrchr(path, '/'), *to;
-        ssize_t len = readlink(path, link, sizeof(link) - 1);
-
-        if (len < 0) {
-            *err = errno == EINVAL || errno == ENOENT ? 0 : errno;
-            return path;
-        }
-        link[len] = '\0';
-        to = link[0] == '/' || !slash
-                 ? apr_pstrdup(p, link)
-                 : apr_pstrcat(
-                       p,
-                       apr_pstrmemdup(p, path, (apr_size_t)(slash - path + 1)),
-                       link, NULL);
-        if (!may_follow(p, path, to)) {
-            *err = EPERM;
-            return path;
-        }
-        path = to;
-    }
-    *err = ELOOP;
-    return path;
-}
-
-/* Beside the file. One name for each: what a crash left there goes with the
- * next try, and never stays with a key in it. */
-static const char *scratch_of(apr_pool_t *p, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return apr_pstrcat(p, cfo_disk_folder(p, path), "/.",
-                       slash ? slash + 1 : path, ".cforigin", NULL);
-}
-
 /* ---- one file of a target ---- */
 
-typedef struct place_t {
-    const char *path;    /* behind all links */
-    const char *scratch; /* the new text, NULL until it is written */
+typedef struct staged_t {
+    const char *path;    /* as the administrator wrote it */
+    cfo_place_t place;   /* where it leads */
+    const char *scratch; /* the new text beside it, NULL until it is written */
     cfo_disk_owner_t owner;
     const cfo_pem_t *text;
-} place_t;
+} staged_t;
+
+#define STAGED(target_path, target_text)                                      \
+    {                                                                         \
+        .path = (target_path), .place = {-1, NULL}, .text = (target_text)     \
+    }
 
 /* Mode, owner and group of the file that is there, or of a new one. A file
  * that is to hold a key and held none may have been open to all. */
-static cfo_result_t find_owner(apr_pool_t *p, place_t *place, mode_t otherwise,
-                               int new_key)
+static cfo_result_t find_owner(apr_pool_t *p, staged_t *staged,
+                               mode_t otherwise, int new_key)
 {
     struct stat st;
 
-    place->owner.mode = otherwise;
-    if (lstat(place->path, &st) != 0) {
+    staged->owner.mode = otherwise;
+    if (fstatat(staged->place.dir, staged->place.name, &st,
+                AT_SYMLINK_NOFOLLOW) != 0) {
         return errno == ENOENT
                    ? cfo_result_ok()
-                   : cfo_disk_fault(p, "look at", place->path, errno);
+                   : cfo_disk_fault(p, "look at", staged->path, errno);
     }
     if (!S_ISREG(st.st_mode)) {
         return cfo_result_make(p, CFO_LOCAL,
                                "can't write %s: it is no regular file",
-                               place->path);
+                               staged->path);
     }
-    place->owner.mode = st.st_mode & (new_key ? 0770 : 0777);
-    place->owner.keep = 1;
-    place->owner.uid = st.st_uid;
-    place->owner.gid = st.st_gid;
+    staged->owner.mode = st.st_mode & (new_key ? 0770 : 0777);
+    staged->owner.keep = 1;
+    staged->owner.uid = st.st_uid;
+    staged->owner.gid = st.st_gid;
     return cfo_result_ok();
 }
 
-static cfo_result_t stage(apr_pool_t *p, place_t *place, const char *path,
-                          mode_t otherwise, int new_key)
+static cfo_result_t find_place(apr_pool_t *p, staged_t *staged)
 {
-    cfo_disk_file_t file;
+    const char *link;
+    apr_status_t rv = cfo_place_find(p, staged->path, &staged->place, &link);
+
+    if (link) {
+        return cfo_result_make(p, CFO_LOCAL, "can't write %s",
+                               cfo_place_fault(p, staged->path, link));
+    }
+    return rv == APR_SUCCESS
+               ? cfo_result_ok()
+               : cfo_disk_fault(p, "find the way to", staged->path, rv);
+}
+
+/* Beside the file. One name for each: what a crash left there goes with the
+ * next try, and never stays with a key in it. */
+static cfo_result_t write_scratch(apr_pool_t *p, staged_t *staged)
+{
+    const char *name =
+        apr_pstrcat(p, ".", staged->place.name, ".cforigin", NULL);
+    cfo_disk_file_t file = {
+        apr_pstrcat(p, cfo_disk_folder(p, staged->path), "/", name, NULL),
+        staged->owner, staged->text};
     cfo_result_t result;
-    const char *scratch;
-    int err;
 
-    place->path = resolve(p, path, &err);
-    if (err == EPERM) {
-        return cfo_result_make(
-            p, CFO_LOCAL,
-            "can't write %s: the link %s is not root's, and "
-            "what it names is another user's; make it a "
-            "link of root",
-            path, place->path);
+    if (unlinkat(staged->place.dir, name, 0) != 0 && errno != ENOENT) {
+        return cfo_disk_fault(p, "remove", file.path, errno);
     }
-    if (err) {
-        return cfo_disk_fault(p, "follow the link", path, err);
-    }
-    result = find_owner(p, place, otherwise, new_key);
-    if (result.kind != CFO_OK) {
-        return result;
-    }
-    scratch = scratch_of(p, place->path);
-    if (unlink(scratch) != 0 && errno != ENOENT) {
-        return cfo_disk_fault(p, "remove", scratch, errno);
-    }
-    file.path = scratch;
-    file.owner = place->owner;
-    file.text = place->text;
-    result = cfo_disk_create(p, &file, 1);
+    result = cfo_disk_create(p, staged->place.dir, &file, 1);
     if (result.kind == CFO_OK) {
-        place->scratch = scratch;
+        staged->scratch = name;
     }
     return result;
 }
 
-static cfo_result_t commit(apr_pool_t *p, place_t *place)
+static cfo_result_t stage(apr_pool_t *p, staged_t *staged, mode_t otherwise,
+                          int new_key)
 {
-    cfo_result_t result = cfo_disk_rename(p, place->scratch, place->path);
+    cfo_result_t result = find_place(p, staged);
 
     if (result.kind == CFO_OK) {
-        place->scratch = NULL;
-        result = cfo_disk_sync(p, cfo_disk_folder(p, place->path));
+        result = find_owner(p, staged, otherwise, new_key);
     }
-    return result;
+    return result.kind == CFO_OK ? write_scratch(p, staged) : result;
 }
 
-static void discard(place_t *place)
+static cfo_result_t sync_folder(apr_pool_t *p, const staged_t *staged)
 {
-    if (place->scratch) {
-        unlink(place->scratch);
-        place->scratch = NULL;
+    int fd =
+        openat(staged->place.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+    if (fd >= 0) {
+        close(fd);
     }
+    return err ? cfo_disk_fault(p, "sync the folder of", staged->path, err)
+               : cfo_result_ok();
+}
+
+static cfo_result_t commit(apr_pool_t *p, staged_t *staged)
+{
+    if (renameat(staged->place.dir, staged->scratch, staged->place.dir,
+                 staged->place.name) != 0) {
+        return cfo_disk_fault(p, "replace", staged->path, errno);
+    }
+    staged->scratch = NULL;
+    return sync_folder(p, staged);
+}
+
+static void end(staged_t *staged)
+{
+    if (staged->scratch) {
+        unlinkat(staged->place.dir, staged->scratch, 0);
+        staged->scratch = NULL;
+    }
+    cfo_place_close(&staged->place);
 }
 
 /* ---- the pair ---- */
@@ -252,7 +220,7 @@ static int holds_key(apr_pool_t *p, const char *path)
     cfo_pem_t text;
     int yes;
 
-    if (cfo_store_read_file(p, path, &text) != APR_SUCCESS) {
+    if (cfo_place_read(p, path, &text) != APR_SUCCESS) {
         return 0;
     }
     yes = strstr(text.data, "PRIVATE KEY-----") != NULL;
@@ -264,7 +232,7 @@ static cfo_result_t put_single(apr_pool_t *p, const cfo_target_t *target,
                                const cfo_pem_t *cert, const cfo_pem_t *key)
 {
     cfo_pem_t both = {apr_palloc(p, key->len + cert->len + 2), 0};
-    place_t place = {.text = &both};
+    staged_t staged = STAGED(target->key, &both);
     cfo_result_t result;
 
     memcpy(both.data, key->data, key->len);
@@ -275,12 +243,11 @@ static cfo_result_t put_single(apr_pool_t *p, const cfo_target_t *target,
     memcpy(both.data + both.len, cert->data, cert->len);
     both.len += cert->len;
     both.data[both.len] = '\0';
-    result =
-        stage(p, &place, target->key, MODE_KEY, !holds_key(p, target->key));
+    result = stage(p, &staged, MODE_KEY, !holds_key(p, target->key));
     if (result.kind == CFO_OK) {
-        result = commit(p, &place);
+        result = commit(p, &staged);
     }
-    discard(&place);
+    end(&staged);
     cfo_pki_wipe(&both);
     return result;
 }
@@ -288,21 +255,22 @@ static cfo_result_t put_single(apr_pool_t *p, const cfo_target_t *target,
 static cfo_result_t put_pair(apr_pool_t *p, const cfo_target_t *target,
                              const cfo_pem_t *cert, const cfo_pem_t *key)
 {
-    place_t key_place = {.text = key}, cert_place = {.text = cert};
-    cfo_result_t result = stage(p, &key_place, target->key, MODE_KEY,
-                                !holds_key(p, target->key));
+    staged_t new_key = STAGED(target->key, key);
+    staged_t new_cert = STAGED(target->certificate, cert);
+    cfo_result_t result =
+        stage(p, &new_key, MODE_KEY, !holds_key(p, target->key));
 
     if (result.kind == CFO_OK) {
-        result = stage(p, &cert_place, target->certificate, MODE_CERT, 0);
+        result = stage(p, &new_cert, MODE_CERT, 0);
     }
     if (result.kind == CFO_OK) {
-        result = commit(p, &key_place);
+        result = commit(p, &new_key);
     }
     if (result.kind == CFO_OK) {
-        result = commit(p, &cert_place);
+        result = commit(p, &new_cert);
     }
-    discard(&key_place);
-    discard(&cert_place);
+    end(&new_key);
+    end(&new_cert);
     return result;
 }
 
@@ -312,11 +280,10 @@ int cfo_store_target_is(apr_pool_t *p, const cfo_target_t *target,
     cfo_pem_t cert_there, key_there;
     int same = 0;
 
-    if (cfo_store_read_file(p, target->certificate, &cert_there) !=
-        APR_SUCCESS) {
+    if (cfo_place_read(p, target->certificate, &cert_there) != APR_SUCCESS) {
         return 0;
     }
-    if (cfo_store_read_file(p, target->key, &key_there) == APR_SUCCESS) {
+    if (cfo_place_read(p, target->key, &key_there) == APR_SUCCESS) {
         same = strlen(cert_there.data) == cert_there.len &&
                strlen(key_there.data) == key_there.len &&
                same_blocks(p, &cert_there, cert, 0) &&

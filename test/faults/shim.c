@@ -261,6 +261,20 @@ static const char *of(int fd, char *buf, size_t size)
     return buf;
 }
 
+/* A name in an opened folder, as a path. */
+static const char *in(int dir, const char *path, char *buf, size_t size)
+{
+    size_t len;
+
+    if (dir == AT_FDCWD || path[0] == '/') {
+        return path;
+    }
+    of(dir, buf, size);
+    len = strlen(buf);
+    snprintf(buf + len, size - len, "%s%s", len > 1 ? "/" : "", path);
+    return buf;
+}
+
 #define REAL(result, name, ...)                                               \
     static result (*real)(__VA_ARGS__);                                       \
     if (!real) {                                                              \
@@ -291,14 +305,14 @@ static const char *of(int fd, char *buf, size_t size)
 WRAP(int, fsync, of(fd, buf, SLOT), 1, (int fd), (fd))
 WRAP(int, fdatasync, of(fd, buf, SLOT), 1, (int fd), (fd))
 WRAP(int, rename, to, 1, (const char *from, const char *to), (from, to))
-WRAP(int, renameat, to, 1, (int a, const char *from, int b, const char *to),
-     (a, from, b, to))
+WRAP(int, renameat, in(b, to, buf, SLOT), 1,
+     (int a, const char *from, int b, const char *to), (a, from, b, to))
 WRAP(int, symlink, to, 1, (const char *from, const char *to), (from, to))
 WRAP(int, link, to, 1, (const char *from, const char *to), (from, to))
 WRAP(int, mkdir, path, 1, (const char *path, mode_t mode), (path, mode))
 WRAP(int, unlink, path, 1, (const char *path), (path))
-WRAP(int, unlinkat, path, 1, (int dir, const char *path, int flags),
-     (dir, path, flags))
+WRAP(int, unlinkat, in(dir, path, buf, SLOT), 1,
+     (int dir, const char *path, int flags), (dir, path, flags))
 WRAP(int, chmod, path, 1, (const char *path, mode_t mode), (path, mode))
 WRAP(int, fchmod, of(fd, buf, SLOT), 1, (int fd, mode_t mode), (fd, mode))
 WRAP(int, fchown, of(fd, buf, SLOT), 1, (int fd, uid_t uid, gid_t gid),
@@ -311,9 +325,11 @@ WRAP(int, ftruncate, of(fd, buf, SLOT), 1, (int fd, off_t length),
     int name declared;                                                        \
     int name declared                                                         \
     {                                                                         \
+        char buf[SLOT];                                                       \
         static int(*real) declared;                                           \
         int hit = turn(changes ? "open" : "read", path, changes), got;        \
         mode_t mode = 0;                                                      \
+        (void)buf;                                                            \
         if (flags & (O_CREAT | __O_TMPFILE)) {                                \
             va_list args;                                                     \
             va_start(args, last);                                             \
@@ -335,10 +351,10 @@ OPENS(open, path, (flags & O_ACCMODE) != O_RDONLY,
       (const char *path, int flags, ...), (path, flags, mode), flags)
 OPENS(open64, path, (flags & O_ACCMODE) != O_RDONLY,
       (const char *path, int flags, ...), (path, flags, mode), flags)
-OPENS(openat, path, (flags & O_ACCMODE) != O_RDONLY,
+OPENS(openat, in(dir, path, buf, SLOT), (flags & O_ACCMODE) != O_RDONLY,
       (int dir, const char *path, int flags, ...), (dir, path, flags, mode),
       flags)
-OPENS(openat64, path, (flags & O_ACCMODE) != O_RDONLY,
+OPENS(openat64, in(dir, path, buf, SLOT), (flags & O_ACCMODE) != O_RDONLY,
       (int dir, const char *path, int flags, ...), (dir, path, flags, mode),
       flags)
 

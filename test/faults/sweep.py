@@ -114,10 +114,12 @@ class Board:
                 for n in range(min(self.count, SLOTS))]
 
 
-def harms_of(call):
+def harms_of(call, targets):
     harms = next((harms for word, harms in HARMS.items()
                   if call.startswith(word)), ["EIO", "kill"])
-    if call.startswith("read") and "/targets/" in call:
+    path = call.removeprefix("read ")
+    if path != call and (f"{path}/".startswith(f"{targets}/") or
+                         f"{targets}/".startswith(f"{path}/".replace("//", "/"))):
         # one that isn't for the keeper's eyes is not taken over
         harms = [harm for harm in harms if harm != "EACCES"]
     return harms
@@ -280,7 +282,7 @@ class Bench:
         return [(name, program, at, harm, stays)
                 for at, call in enumerate(self.board.calls(), 1)
                 for harm, stays in
-                [(harm, False) for harm in harms_of(call)] +
+                [(harm, False) for harm in harms_of(call, self.work)] +
                 [(harm, True) for harm in STAYING]
                 if not stays or (program == "keeper"
                                  and not call.startswith(PASSING))]

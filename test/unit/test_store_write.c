@@ -939,6 +939,19 @@ static void links_of_others(void **state)
         {"touch d/k && chown 65534 d/k && ln -s d/k k.pem && "
          "chown -h 65533 k.pem",
          CFO_LOCAL},
+        {"ln -s d l && ln -s l/k k.pem", CFO_OK},
+        {"ln -s d l && chown -h 65534 l && ln -s l/k k.pem", CFO_OK},
+        {"mkdir e && ln -s e l && chown -h 65534 l && ln -s l/k k.pem",
+         CFO_LOCAL},
+        {"mkdir e && touch e/k && ln -s e l && chown -h 65534 l && "
+         "ln -s l/k k.pem",
+         CFO_LOCAL},
+        {"mkdir e && touch e/k && chown 65534 e/k && ln -s e l && "
+         "chown -h 65534 l && ln -s l/k k.pem",
+         CFO_OK},
+        {"ln -s .. d/l && chown -h 65534 d/l && ln -s d/l/k k.pem", CFO_LOCAL},
+        {"ln -s ../d d/l && chown -h 65534 d/l && ln -s d/l/./k k.pem",
+         CFO_OK},
     };
     cfo_target_t target = {target_path("c.pem"), target_path("k.pem"), NULL, 0,
                            0};
