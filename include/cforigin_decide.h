@@ -36,13 +36,14 @@ typedef struct cfo_cert_facts_t {
 typedef struct cfo_stored_t {
     cfo_stored_state_t state;
     const cfo_cert_facts_t *facts; /* only with CFO_STORED_PAIR */
-    int adopted;     /* the live generation was taken over: its type and
-                      * validity are taken as found */
-    int other_type;  /* nothing of this type, but a pair of the other request
-                      * type that nobody wants any more: the type changed */
-    int forced;      /* the `renew` marker is there */
-    int anothers;    /* another server on this store installed it today */
-    int adoptable;   /* the targets hold an Origin CA pair the store lacks */
+    int adopted;    /* the live generation was taken over: its type and
+                     * validity are taken as found */
+    int other_type; /* nothing of this type, but a pair of the other request
+                     * type that nobody wants any more: the type changed */
+    apr_time_t installed; /* when the live generation was, 0: unknown */
+    int forced;           /* the `renew` marker is there */
+    int anothers;         /* another server on this store installed it today */
+    int adoptable; /* the targets hold an Origin CA pair to be taken over */
 } cfo_stored_t;
 
 typedef enum {
@@ -76,10 +77,11 @@ typedef struct cfo_decision_t {
 } cfo_decision_t;
 
 /**
- * Whether a pair of the Origin CA that stands in the targets is taken over.
- * Over a pair that the store has, only a younger one is: an older one is what
- * was not overwritten when it should have been. And over a good one, only a
- * good one: a mistake of a file must not replace what works.
+ * Whether a pair of the Origin CA that stands in the targets, and is none of
+ * the store's, is taken over; whatever its type and validity are. Over a good
+ * pair of the store's only a good one, since a mistake of a file must not
+ * replace what works; over a bad one any good one. Where both are alike, only
+ * one that is not older, which may have been replaced for a reason.
  * @param found the facts of the targets' pair, which is known to match
  * @param now   as for cfo_decide
  */

@@ -2,7 +2,8 @@
 /**
  * What stands at a path that an administrator's SSLCertificateFile names:
  * nothing yet, a certificate of the Origin CA, one of somebody else's, or
- * rubbish. Reads the file (and its key), once a pass; writes nothing.
+ * rubbish. Reads the file (and its key) once, until it is told to forget;
+ * writes nothing.
  */
 #ifndef CFORIGIN_TARGET_LOOK_H
 #define CFORIGIN_TARGET_LOOK_H
@@ -41,8 +42,12 @@ const cfo_target_look_t *cfo_target_look(cfo_looker_t *looker,
                                          const char *certificate);
 
 cfo_target_key_t cfo_target_key_look(cfo_looker_t *looker,
-                                     const char *certificate,
-                                     const char *key);
+                                     const char *certificate, const char *key);
+
+/** The keeper has been at them: they are looked at anew when next asked for.
+ */
+void cfo_target_forget(cfo_looker_t *looker, const char *certificate,
+                       const char *key);
 
 /** A pair of the Origin CA, good to be served and to be taken over. */
 int cfo_target_is_pair(cfo_looker_t *looker, const char *certificate,

@@ -52,8 +52,8 @@ static void settle(cfo_generation_t *gen, cfo_standing_t *st,
         return;
     }
     cfo_retained_put_attempt(gen->retained, st->key, NULL);
-    st->due_at = 0;
-    cfo_standing_look(gen, st, CFO_CAUSE_TICK, apr_time_now());
+    cfo_standing_settled(gen, st, event->kind == CFO_EVENT_KEPT,
+                         apr_time_now());
 }
 
 static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
@@ -268,6 +268,7 @@ static void look_at_tokens(cfo_generation_t *gen, apr_time_t now)
         if (stamp == gen->token_stamps[i])
             continue;
         gen->token_stamps[i] = stamp;
+        cfo_standing_pardon(gen, CFO_CAUSE_RELOAD, now);
         for (k = 0; k < gen->plan->wanted->nelts; k++) {
             if (gen->standings[k].wanted->account == i &&
                 gen->standings[k].decision.action != CFO_KEEP)
@@ -298,6 +299,8 @@ static int has_changed(const cfo_generation_t *gen, const cfo_standing_t *st,
     const char *dir = cfo_store_dir(ptemp, gen->global->store, st->folder,
                                     st->wanted->request_type);
 
+    if (st->decision.reason == CFO_UNREADABLE && st->due_at <= now)
+        return 1;
     if (!st->forced && cfo_store_is_forced(ptemp, dir))
         return 1;
     if (cfo_store_current(ptemp, dir) != st->current)
@@ -327,10 +330,11 @@ static void look_around(cfo_generation_t *gen, apr_time_t now)
     cfo_warn_look(gen, now);
 }
 
-static void publish(const cfo_generation_t *gen)
+static void publish(cfo_generation_t *gen)
 {
     apr_pool_t *ptemp;
 
+    cfo_standing_look_at_accounts(gen);
     apr_pool_create(&ptemp, gen->pool);
     cfo_status_tell_changes(gen, cfo_status_publish(gen, ptemp));
     apr_pool_destroy(ptemp);

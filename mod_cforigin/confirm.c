@@ -256,8 +256,9 @@ static int may_revoke(const cfo_generation_t *gen, const cfo_standing_t *st,
     const cfo_entry_t *entry = st->entry;
 
     return st->served && entry->generation > 1 && !entry->fell_back &&
-           entry->stored.state == CFO_STORED_PAIR && entry->installed &&
-           entry->installed <= now - DAY && !cfo_standing_wants_reload(st) &&
+           entry->stored.state == CFO_STORED_PAIR && entry->stored.installed &&
+           entry->stored.installed <= now - DAY &&
+           !cfo_standing_wants_reload(st) &&
            has_superseded(gen, st, now, ptemp);
 }
 

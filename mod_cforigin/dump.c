@@ -64,8 +64,7 @@ static void dump_next(const cfo_generation_t *gen, const cfo_standing_t *st,
                       apr_file_t *out, apr_pool_t *p)
 {
     const char *reason = cfo_reason_word(st->decision.reason);
-    apr_time_t paused = gen->accounts[st->wanted->account].paused_until;
-    apr_time_t at = st->due_at > paused ? st->due_at : paused;
+    apr_time_t at = cfo_standing_try_at(gen, st);
     const char *text = apr_psprintf(
         p, "%s (%s)", cfo_action_word(st->decision.action), reason);
 

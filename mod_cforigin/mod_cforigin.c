@@ -200,6 +200,7 @@ static void test_config(apr_pool_t *pconf, server_rec *s)
 static cfo_cause_t cause_of(cfo_generation_t *gen)
 {
     int own = gen->retained->own_graceful;
+    cfo_cause_t cause = CFO_CAUSE_RELOAD;
 
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
         gen->cold_pass = 1;
@@ -207,8 +208,11 @@ static cfo_cause_t cause_of(cfo_generation_t *gen)
         gen->cold_pass = 2;
     gen->retained->own_graceful = 0;
     if (gen->cold_pass)
-        return CFO_CAUSE_START;
-    return own ? CFO_CAUSE_OWN_RELOAD : CFO_CAUSE_RELOAD;
+        cause = CFO_CAUSE_START;
+    else if (own)
+        return CFO_CAUSE_OWN_RELOAD;
+    cfo_standing_pardon(gen, cause, apr_time_now());
+    return cause;
 }
 
 static int before_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,

@@ -10,7 +10,7 @@
 
 /* Changes whenever the meaning of anything kept here does; the size of the
  * record goes into the key besides. */
-#define LAYOUT "mod_cforigin:" CFO_VERSION ":7"
+#define LAYOUT "mod_cforigin:" CFO_VERSION ":8"
 
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 {

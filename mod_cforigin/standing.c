@@ -7,6 +7,11 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
+/* What a round left as it was although it looks due from here is not looked
+ * at again before this: no keeper at every tick, whatever they differ about.
+ */
+#define LOOK_AGAIN apr_time_from_sec(60)
+
 /* --- one look --------------------------------------------------------------
  */
 
@@ -117,8 +122,9 @@ static const cfo_target_t *adoptable(cfo_generation_t *gen,
 
         if (!cfo_target_is_pair(gen->looker, target->certificate, target->key))
             continue;
-        if (look->facts->has_type &&
-            look->facts->type != st->wanted->request_type)
+        if (cfo_store_has_certificate(ptemp, gen->global->store, st->folder,
+                                      st->wanted->request_type,
+                                      &st->entry->stored, look->facts))
             continue;
         if (cfo_decide_adoptable(st->wanted, &st->entry->stored, look->facts,
                                  now, ptemp))
@@ -219,6 +225,32 @@ static cfo_decision_t decide(cfo_generation_t *gen, cfo_standing_t *st,
     return cfo_decide(st->wanted, &stored, gen->host, now, ptemp);
 }
 
+/* Nothing is asked for because of what can't be read; but it is a failure, and
+ * it is looked at again. */
+static cfo_attempt_t cant_read(const cfo_standing_t *st, apr_time_t now,
+                               apr_pool_t *ptemp)
+{
+    cfo_attempt_t attempt = {.failures = 1, .last_try = now};
+
+    attempt.next_try = now + LOOK_AGAIN;
+    attempt.last_error =
+        cfo_result_make(ptemp, CFO_LOCAL, "the store can't be read: %s",
+                        st->entry->fault ? st->entry->fault : st->folder);
+    return attempt;
+}
+
+/* One of our own reloads does not take back what the administrator's start or
+ * reload granted. */
+static cfo_cause_t cause_for(const cfo_generation_t *gen,
+                             const cfo_attempt_t *attempt, cfo_cause_t cause)
+{
+    const cfo_retained_t *r = gen->retained;
+
+    return cause == CFO_CAUSE_OWN_RELOAD && attempt->last_try < r->pardoned
+               ? r->pardoned_by
+               : cause;
+}
+
 static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
                  apr_time_t now, apr_pool_t *ptemp)
 {
@@ -243,14 +275,19 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
     if (old && old != gen->pool)
         apr_pool_destroy(old);
     if (st->decision.action == CFO_KEEP) {
-        remember_attempt(st, gen, NULL);
+        cfo_attempt_t unread = {0};
+
+        if (st->decision.reason == CFO_UNREADABLE)
+            unread = cant_read(st, now, ptemp);
+        remember_attempt(st, gen, &unread);
         st->failures = 0;
-        st->due_at = 0;
+        st->due_at = unread.next_try;
         return;
     }
     if (cause == CFO_CAUSE_TICK && before != CFO_KEEP && st->due_at != 0)
         return; /* it was due before: its time stands */
     look_at_attempt(gen, st, ptemp);
+    cause = cause_for(gen, st->attempt, cause);
     st->failures = cfo_schedule_failures(st->attempt, cause);
     st->due_at = cfo_schedule_due(st->attempt, cause, 0, now);
 }
@@ -310,6 +347,8 @@ static void prepare(cfo_generation_t *gen)
                         cfo_request_type_word(st->wanted->request_type), NULL);
     }
     n = gen->plan->accounts->nelts;
+    gen->refused_until =
+        apr_pcalloc(gen->pool, sizeof(apr_time_t) * (apr_size_t)(n + 1));
     gen->accounts = apr_pcalloc(gen->pool, sizeof(cfo_account_state_t) *
                                                (apr_size_t)(n + 1));
     for (i = 0; i < n; i++)
@@ -331,10 +370,38 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
         cfo_standing_look(gen, st, cause, now);
         st->repair = needs_repair(gen, st);
     }
+    cfo_standing_look_at_accounts(gen);
     cfo_known_end(&gen->retained->known);
 }
 
 /* --- what is asked of it --- */
+
+void cfo_standing_pardon(cfo_generation_t *gen, cfo_cause_t cause,
+                         apr_time_t now)
+{
+    gen->retained->pardoned = now;
+    gen->retained->pardoned_by = cause;
+}
+
+void cfo_standing_settled(cfo_generation_t *gen, cfo_standing_t *st, int kept,
+                          apr_time_t now)
+{
+    const apr_array_header_t *targets = st->wanted->targets;
+    cfo_decision_t before = st->decision;
+    int i;
+
+    for (i = 0; targets && i < targets->nelts; i++) {
+        const cfo_target_t *target = &APR_ARRAY_IDX(targets, i, cfo_target_t);
+
+        cfo_target_forget(gen->looker, target->certificate, target->key);
+    }
+    st->due_at = 0;
+    cfo_standing_look(gen, st, CFO_CAUSE_TICK, now);
+    if (kept && st->decision.action != CFO_KEEP && st->due_at <= now &&
+        st->decision.action == before.action &&
+        st->decision.reason == before.reason)
+        st->due_at = now + LOOK_AGAIN;
+}
 
 void cfo_standing_failed(cfo_generation_t *gen, cfo_standing_t *st,
                          const cfo_attempt_t *attempt)
@@ -345,6 +412,53 @@ void cfo_standing_failed(cfo_generation_t *gen, cfo_standing_t *st,
     cfo_retained_put_attempt(gen->retained, st->key, attempt);
 }
 
+static int was_refused(const cfo_standing_t *st)
+{
+    return st->decision.action != CFO_KEEP && st->attempt->failures > 0 &&
+           st->attempt->last_error.kind == CFO_AUTH;
+}
+
+/* Whatever a token that was refused is for, all of its account comes back at
+ * one time: when the first of those it was refused for is due. */
+void cfo_standing_look_at_accounts(cfo_generation_t *gen)
+{
+    int i;
+
+    for (i = 0; i < gen->plan->accounts->nelts; i++)
+        gen->refused_until[i] = 0;
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        const cfo_standing_t *st = &gen->standings[i];
+        apr_time_t *until;
+
+        if (!was_refused(st))
+            continue;
+        until = &gen->refused_until[st->wanted->account];
+        if (*until == 0 || st->due_at < *until)
+            *until = st->due_at;
+    }
+}
+
+/* But for a pause that the API ordered. */
+static apr_time_t own_time(const cfo_generation_t *gen,
+                           const cfo_standing_t *st)
+{
+    apr_time_t refused = gen->refused_until[st->wanted->account];
+
+    return was_refused(st) ||
+                   (st->decision.action == CFO_ISSUE && refused > st->due_at)
+               ? refused
+               : st->due_at;
+}
+
+apr_time_t cfo_standing_try_at(const cfo_generation_t *gen,
+                               const cfo_standing_t *st)
+{
+    apr_time_t own = own_time(gen, st);
+    apr_time_t paused = gen->accounts[st->wanted->account].paused_until;
+
+    return own > paused ? own : paused;
+}
+
 int cfo_standing_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
                         apr_time_t now)
 {
@@ -352,7 +466,7 @@ int cfo_standing_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
     if (gen->handed_over && !st->asked)
         return 0;
     return (st->decision.action != CFO_KEEP || st->repair) && !st->trying &&
-           st->due_at <= now &&
+           own_time(gen, st) <= now &&
            cfo_schedule_due(NULL, CFO_CAUSE_TICK,
                             gen->accounts[st->wanted->account].paused_until,
                             now) <= now;
@@ -429,7 +543,7 @@ apr_time_t cfo_standing_next(const cfo_generation_t *gen)
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         const cfo_standing_t *st = &gen->standings[i];
         apr_time_t at = st->decision.action != CFO_KEEP
-                            ? st->due_at
+                            ? cfo_standing_try_at(gen, st)
                             : st->decision.renew_at;
 
         if (st->decision.action == CFO_KEEP &&

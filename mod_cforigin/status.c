@@ -47,7 +47,6 @@ static void fill_live(const cfo_generation_t *gen, const cfo_standing_t *st,
                       cfo_live_t *live, apr_pool_t *p)
 {
     const cfo_cert_facts_t *facts = st->entry->stored.facts;
-    apr_time_t paused = gen->accounts[st->wanted->account].paused_until;
 
     memset(live, 0, sizeof(*live)); /* its padding, too: it is compared */
     live->reason = (int)st->decision.reason;
@@ -56,8 +55,9 @@ static void fill_live(const cfo_generation_t *gen, const cfo_standing_t *st,
     live->renew_at = st->decision.renew_at;
     live->adopted = st->entry->stored.adopted;
     live->generation = st->entry->generation;
-    if (st->decision.action != CFO_KEEP)
-        live->next_try = paused > st->due_at ? paused : st->due_at;
+    if (st->decision.action != CFO_KEEP ||
+        st->decision.reason == CFO_UNREADABLE)
+        live->next_try = cfo_standing_try_at(gen, st);
     if (facts && st->entry->cert_path) {
         live->has_pair = 1;
         live->not_before = facts->not_before;
@@ -431,8 +431,12 @@ const cfo_status_t *cfo_status_publish(const cfo_generation_t *gen,
     }
     show_foreign(status);
     for (i = 0; i < gen->plan->accounts->nelts; i++) {
-        cfo_shared_put_account(i, &gen->accounts[i]);
-        show_account(gen, i, &gen->accounts[i], status);
+        cfo_account_state_t state = gen->accounts[i];
+
+        if (state.paused_until < gen->refused_until[i])
+            state.paused_until = gen->refused_until[i];
+        cfo_shared_put_account(i, &state);
+        show_account(gen, i, &state, status);
     }
     cfo_shared_end();
     apr_pool_destroy(ptemp);

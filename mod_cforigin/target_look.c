@@ -2,6 +2,7 @@
 /* What stands at an administrator's path. Reads certificate files (and keys,
  * when asked), writes nothing, decides nothing. */
 #include "cforigin_target_look.h"
+#include "cforigin_place.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -43,7 +44,7 @@ static void look(cfo_looker_t *looker, const char *path,
                  cfo_target_look_t *found, apr_pool_t *ptemp)
 {
     cfo_pem_t text;
-    apr_status_t rv = cfo_store_read_file(ptemp, path, &text);
+    apr_status_t rv = cfo_place_read(ptemp, path, &text);
 
     if (APR_STATUS_IS_ENOENT(rv) || (rv == APR_SUCCESS && text.len == 0)) {
         found->class = CFO_TARGET_ABSENT;
@@ -82,19 +83,27 @@ const cfo_target_look_t *cfo_target_look(cfo_looker_t *looker,
     return found;
 }
 
+void cfo_target_forget(cfo_looker_t *looker, const char *certificate,
+                       const char *key)
+{
+    const char *both = apr_pstrcat(looker->pool, certificate, "\n", key, NULL);
+
+    apr_hash_set(looker->seen, certificate, APR_HASH_KEY_STRING, NULL);
+    apr_hash_set(looker->keys, both, APR_HASH_KEY_STRING, NULL);
+}
+
 static cfo_target_key_t look_at_key(const char *certificate, const char *key,
                                     apr_pool_t *ptemp)
 {
     cfo_target_key_t found = CFO_TARGET_KEY_NONE;
     cfo_pem_t cert_text, key_text;
-    apr_status_t rv = cfo_store_read_file(ptemp, key, &key_text);
+    apr_status_t rv = cfo_place_read(ptemp, key, &key_text);
 
     if (rv != APR_SUCCESS)
         return APR_STATUS_IS_ENOENT(rv) ? found : CFO_TARGET_KEY_LOCKED;
     if (cfo_pki_key_is_locked(&key_text))
         found = CFO_TARGET_KEY_LOCKED;
-    else if (cfo_store_read_file(ptemp, certificate, &cert_text) ==
-             APR_SUCCESS) {
+    else if (cfo_place_read(ptemp, certificate, &cert_text) == APR_SUCCESS) {
         switch (cfo_pki_pair_matches(cert_text.data, cert_text.len,
                                      key_text.data, key_text.len)) {
         case 1:

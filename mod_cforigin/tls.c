@@ -296,6 +296,8 @@ int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
         offer_wanted(gen, index, &offer);
         if (offer.n == 0)
             offer_stand_in(gen, index, &offer);
+        if (offer.n == 0)
+            offer_targets(gen, index, &offer);
         break;
     case CFO_VHOST_TAKEN: /* not any more */
         gen->replan = 1;

@@ -80,15 +80,16 @@ int cfo_decide_adoptable(const cfo_wanted_t *wanted,
                          const cfo_cert_facts_t *found, apr_time_t now,
                          apr_pool_t *ptemp)
 {
+    int good;
+
     if (stored->state == CFO_STORED_UNREADABLE)
         return 0;
     if (stored->state != CFO_STORED_PAIR)
         return 1;
-    if (found->not_before <= stored->facts->not_before ||
-        strcmp(found->sha256, stored->facts->sha256) == 0)
-        return 0;
-    return is_good(wanted, found, now, ptemp) ||
-           !is_good(wanted, stored->facts, now, ptemp);
+    good = is_good(wanted, found, now, ptemp);
+    if (good != is_good(wanted, stored->facts, now, ptemp))
+        return good;
+    return found->not_before >= stored->facts->not_before;
 }
 
 /* The first reason that holds for a pair; CFO_VALID and CFO_ADOPTED are the
@@ -116,16 +117,30 @@ static cfo_reason_t judge_pair(const cfo_wanted_t *wanted,
     return stored->adopted ? CFO_ADOPTED : CFO_VALID;
 }
 
+/* One that is in its window when it comes, with dates that lie in the past,
+ * would be asked for again at once, and so on without end: it gets half of
+ * what it has left. */
+static apr_time_t renew_at(const cfo_wanted_t *wanted,
+                           const cfo_stored_t *stored, const char *host)
+{
+    const cfo_cert_facts_t *facts = stored->facts;
+    apr_time_t at = cfo_schedule_renew_at(facts->not_before, facts->not_after,
+                                          &wanted->settings.renew_window, host,
+                                          facts->serial);
+    apr_time_t came = stored->adopted ? 0 : stored->installed;
+
+    if (came >= at && came < facts->not_after)
+        return came + (facts->not_after - came) / 2;
+    return at;
+}
+
 static cfo_decision_t decide_pair(const cfo_wanted_t *wanted,
                                   const cfo_stored_t *stored, const char *host,
                                   apr_time_t now, apr_pool_t *ptemp)
 {
-    const cfo_cert_facts_t *facts = stored->facts;
     cfo_decision_t decision = {CFO_KEEP, CFO_VALID, 0};
 
-    decision.renew_at = cfo_schedule_renew_at(
-        facts->not_before, facts->not_after, &wanted->settings.renew_window,
-        host, facts->serial);
+    decision.renew_at = renew_at(wanted, stored, host);
     decision.reason =
         judge_pair(wanted, stored, decision.renew_at, now, ptemp);
     if (decision.reason != CFO_VALID && decision.reason != CFO_ADOPTED &&

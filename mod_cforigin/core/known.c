@@ -157,7 +157,7 @@ const cfo_entry_t *cfo_known_keep(cfo_known_t *known, const cfo_entry_t *entry)
     if (kept == NULL)
         return remember(known, entry, known->generation);
     kept->entry.stamp = entry->stamp; /* perhaps touched since */
-    kept->entry.installed = entry->installed;
+    kept->entry.stored.installed = entry->stored.installed;
     kept->entry.server = entry->server;
     kept->entry.stored.adopted = entry->stored.adopted;
     kept->generation = known->generation;

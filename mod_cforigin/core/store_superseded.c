@@ -56,7 +56,7 @@ apr_array_header_t *cfo_store_superseded(apr_pool_t *p, const char *store,
     const char *dir = cfo_store_dir(p, store, folder, type);
     apr_array_header_t *all = cfo_store_generations(p, dir);
     apr_array_header_t *old = apr_array_make(p, 2, sizeof(cfo_entry_t *));
-    apr_time_t replaced = live->installed;
+    apr_time_t replaced = live->stored.installed;
 
     for (int i = all->nelts - 1; account && i >= 0; i--) {
         int number = APR_ARRAY_IDX(all, i, int);
@@ -71,7 +71,7 @@ apr_array_header_t *cfo_store_superseded(apr_pool_t *p, const char *store,
             !was_refused(p, dir, number, now)) {
             APR_ARRAY_PUSH(old, const cfo_entry_t *) = entry;
         }
-        replaced = entry ? entry->installed : 0;
+        replaced = entry ? entry->stored.installed : 0;
     }
     return old;
 }

@@ -4,54 +4,101 @@
  * over, what is somebody else's and left alone, and how they are made good. On
  * worker threads, as steps of disk.c.
  */
+#include "cforigin_place.h"
 #include "cforigin_round.h"
 
 #include <apr_strings.h>
 #include <errno.h>
 #include <string.h>
 
-/* What of a target is somebody else's by now, or may be: a certificate of
- * another CA; a private key that we did not write and that is no pair's of the
- * Origin CA. NULL: nothing. */
+/* Why a file of a target can't be read. */
+static const char *no_way(cfo_task_t *task, const char *path, apr_status_t rv)
+{
+    const char *link;
+    cfo_place_t place;
+    char word[120];
+
+    if (cfo_place_find(task->p, path, &place, &link) == APR_SUCCESS)
+        cfo_place_close(&place);
+    if (link)
+        return cfo_place_fault(task->p, path, link);
+    return apr_psprintf(task->p, "%s can't be read: %s", path,
+                        apr_strerror(rv, word, sizeof(word)));
+}
+
+/* The one that lies in the store, under this request type or the other. */
+static int is_ours(cfo_task_t *task, const cfo_pem_t *key)
+{
+    const cfo_wanted_t *wanted = &task->item->wanted;
+
+    return cfo_store_has_key(task->p, task->dir, key) ||
+           cfo_store_has_key(
+               task->p,
+               cfo_store_dir(task->p, task->keeper->round->store,
+                             wanted->folder,
+                             cfo_request_type_other(wanted->request_type)),
+               key);
+}
+
+static const char *foreign_certificate(cfo_task_t *task, const char *path)
+{
+    cfo_pem_t cert;
+    apr_status_t rv = cfo_place_read(task->p, path, &cert);
+    int anothers =
+        rv == APR_SUCCESS && cfo_pki_facts(task->p, cert.data, cert.len, 0) &&
+        !cfo_pki_is_origin_ca(task->keeper->roots, cert.data, cert.len);
+
+    cfo_pki_wipe(&cert); /* one file may hold both */
+    if (cfo_store_is_sick(rv))
+        return no_way(task, path, rv);
+    return anothers ? apr_psprintf(task->p,
+                                   "%s holds a certificate of another CA by "
+                                   "now",
+                                   path)
+                    : NULL;
+}
+
+/* A key that the store does not have is gone once it is written over: also
+ * the key of an Origin CA pair that is not to be taken over, since the live
+ * one is younger, or that one is expired or lacks a name. */
+static const char *foreign_key(cfo_task_t *task, const char *path)
+{
+    const char *spki;
+    cfo_pem_t key;
+    apr_status_t rv = cfo_place_read(task->p, path, &key);
+    int anothers = rv == APR_SUCCESS &&
+                   (cfo_pki_key_is_locked(&key) ||
+                    (cfo_pki_key_spki(task->p, &key, &spki) == APR_SUCCESS &&
+                     !is_ours(task, &key)));
+
+    cfo_pki_wipe(&key);
+    if (cfo_store_is_sick(rv))
+        return no_way(task, path, rv);
+    return anothers ? apr_psprintf(task->p,
+                                   "%s holds a private key of yours; move it "
+                                   "away to have it written",
+                                   path)
+                    : NULL;
+}
+
+/* What of a target is somebody else's by now, or may be. NULL: nothing. */
 static const char *foreign_part(cfo_task_t *task, const cfo_target_t *target)
 {
-    cfo_pem_t cert = {0}, key = {0};
-    apr_status_t cert_rv =
-        cfo_store_read_file(task->p, target->certificate, &cert);
-    apr_status_t key_rv = cfo_store_read_file(task->p, target->key, &key);
-    const char *part = NULL, *spki;
+    const char *part = foreign_certificate(task, target->certificate);
 
-    if (cfo_store_is_sick(cert_rv) ||
-        (cert_rv == APR_SUCCESS &&
-         cfo_pki_facts(task->p, cert.data, cert.len, 0) &&
-         !cfo_pki_is_origin_ca(task->keeper->roots, cert.data, cert.len)))
-        part = apr_psprintf(task->p,
-                            "%s holds a certificate of another CA by now, or "
-                            "can't be read",
-                            target->certificate);
-    else if (cfo_store_is_sick(key_rv) ||
-             (key_rv == APR_SUCCESS &&
-              (cfo_pki_key_is_locked(&key) ||
-               (cfo_pki_pair_matches(cert.data, cert.len, key.data, key.len) !=
-                    1 &&
-                cfo_pki_key_spki(task->p, &key, &spki) == APR_SUCCESS &&
-                !cfo_store_has_key(task->p, task->dir, &key)))))
-        part = apr_psprintf(task->p,
-                            "%s holds a private key of yours, or can't be "
-                            "read; move it away to have it written",
-                            target->key);
-    cfo_pki_wipe(&cert); /* one file may hold both */
-    cfo_pki_wipe(&key);
-    return part;
+    return part ? part : foreign_key(task, target->key);
 }
 
 static void write_target(cfo_task_t *task, const cfo_target_t *target,
                          const cfo_pem_t *cert, const cfo_pem_t *key)
 {
-    const char *foreign = foreign_part(task, target);
+    const char *foreign;
     cfo_result_t result;
     int changed = 0;
 
+    if (cfo_store_target_is(task->p, target, cert, key))
+        return;
+    foreign = foreign_part(task, target);
     if (foreign) {
         cfo_disk_note(task, CFO_LEVEL_WARNING, 1,
                       apr_psprintf(task->p, "%s: %s; it is left alone",
@@ -96,14 +143,14 @@ void cfo_targets_repair(cfo_task_t *task, const cfo_entry_t *entry)
  * that isn't for our eyes is nobody's to take over. */
 static int read_target(cfo_task_t *task, const char *path, cfo_pem_t *text)
 {
-    apr_status_t rv = cfo_store_read_file(task->p, path, text);
+    apr_status_t rv = cfo_place_read(task->p, path, text);
 
     if (cfo_store_is_sick(rv) && rv != EACCES && task->look != CFO_LOOK_FAULT)
         task->look = cfo_disk_cant_read(task, path, rv);
     return rv == APR_SUCCESS;
 }
 
-/* 1 when the target's files are a pair of the Origin CA of our type. */
+/* 1 when the target's files are a pair of the Origin CA. */
 static int read_pair(cfo_task_t *task, const cfo_target_t *target,
                      cfo_pair_t *pair)
 {
@@ -112,8 +159,7 @@ static int read_pair(cfo_task_t *task, const cfo_target_t *target,
         read_target(task, target->key, &pair->key))
         pair->facts =
             cfo_pki_facts(task->p, pair->cert.data, pair->cert.len, 0);
-    if (pair->facts && pair->facts->has_type &&
-        pair->facts->type == task->item->wanted.request_type &&
+    if (pair->facts &&
         cfo_pki_is_origin_ca(task->keeper->roots, pair->cert.data,
                              pair->cert.len) &&
         cfo_pki_pair_matches(pair->cert.data, pair->cert.len, pair->key.data,
@@ -134,7 +180,10 @@ int cfo_targets_adoptable(cfo_task_t *task, const cfo_stored_t *stored,
         if (!read_pair(task, &APR_ARRAY_IDX(wanted->targets, i, cfo_target_t),
                        pair))
             continue;
-        if (cfo_decide_adoptable(wanted, stored, pair->facts,
+        if (!cfo_store_has_certificate(task->p, task->keeper->round->store,
+                                       wanted->folder, wanted->request_type,
+                                       stored, pair->facts) &&
+            cfo_decide_adoptable(wanted, stored, pair->facts,
                                  cfo_disk_trusted_now(task), task->p))
             return 1;
         cfo_pki_wipe(&pair->cert);

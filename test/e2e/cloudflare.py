@@ -11,6 +11,8 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 import pairs
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "originca"))
@@ -107,12 +109,15 @@ class Cloudflare:
 
     # -- by hand ------------------------------------------------------------
 
-    def issue_by_hand(self, cert_path, key_path, names, validity=5475):
+    def issue_by_hand(self, cert_path, key_path, names, validity=5475,
+                      key=None):
         """A certificate as the dashboard gives it: asked for by a person,
         stored in two files."""
-        key = pairs.new_key()
+        key = key or pairs.new_key()
+        of_type = ("origin-rsa" if isinstance(key, rsa.RSAPrivateKey)
+                   else "origin-ecc")
         body = {"csr": pairs.request_text(key, names), "hostnames": names,
-                "request_type": "origin-ecc", "requested_validity": validity}
+                "request_type": of_type, "requested_validity": validity}
         request = urllib.request.Request(
             f"{self.url}/certificates", json.dumps(body).encode(),
             {"Authorization": f"Bearer {self.token}", "User-Agent": "hand",

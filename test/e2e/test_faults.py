@@ -10,6 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
 
+import life  # noqa: E402
 import reading  # noqa: E402
 import sweep  # noqa: E402
 
@@ -94,6 +95,21 @@ def test_httpd_starts_whatever_it_can_not_read(httpd, cloudflare):
     points = starts.points()
     assert len(points) > 70
     try_all(starts, starts.try_point, points[::EVERY_START])
+
+
+def test_what_can_not_be_read_is_shown_as_an_error(httpd, cloudflare):
+    """Nothing is asked for because of it, but it is no `pending` either."""
+    life.show_status(httpd)
+    starts = reading.Starts(httpd, cloudflare)
+    starts.restore()
+    starts.start(at=1, do="EIO", stays=1)
+    for name in reading.NAMES:
+        seen = life.shown(httpd, name)
+        assert (seen["state"], seen["reason"]) == ("error", "unreadable")
+        assert "can't be read" in seen["last_error"]["message"]
+        assert seen["next_try"]
+    starts.start()
+    assert life.shown(httpd, reading.NAMES[0])["state"] == "ok"
 
 
 def test_the_faults_are_felt(bench):

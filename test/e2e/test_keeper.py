@@ -761,21 +761,132 @@ def test_a_pair_made_by_hand_is_adopted(keeper, api, tmp_path_factory):
     assert len(api.calls()) == calls
 
 
-def test_a_good_pair_is_not_replaced_by_anothers(keeper, api, tmp_path):
+def copy_pair(maker, name, cert, key):
+    for file, place in (("cert.pem", cert), ("key.pem", key)):
+        shutil.copy(maker.dir(name) / "current" / file, place)
+
+
+def test_an_older_pair_is_taken_over_where_it_is_the_better_one(
+        keeper, api, tmp_path_factory):
+    """And left in its files, with a word, where it is not: it may have been
+    replaced for a reason, but its key is nowhere else."""
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    maker = Keeper(tmp_path_factory.mktemp("maker"), api)
+    maker.run([item("a.example.com", "b.example.com")])
+    api.settings(clock_offset=200)
+    one = item("a.example.com", targets=[target(cert, key)])
+    keeper.run([one])
+    mine = keeper.serial("a.example.com")
+    copy_pair(maker, "a.example.com", cert, key)
+    theirs = key.read_bytes()
+    calls = len(api.calls())
+    done = keeper.run([one])
+    assert done.names("kept") == ["a.example.com"]
+    told, = done.logs("warning")
+    assert f"{key} holds a private key of yours; move it away" in told
+    assert keeper.serial("a.example.com") == mine
+    assert key.read_bytes() == theirs
+    two = item("a.example.com", "b.example.com",
+               targets=[target(cert, key)])
+    assert keeper.run([two]).of("installed")[0]["reason"] == "adopted"
+    assert keeper.serial("a.example.com") == maker.serial("a.example.com")
+    assert len(api.calls()) == calls
+
+
+def test_our_own_pair_of_the_other_type_is_not_taken_over(keeper, api):
+    """It stands in the files from before the type was changed."""
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    for request_type, reason in (("origin-ecc", "missing"),
+                                 ("origin-rsa", "type-changed"),
+                                 ("origin-ecc", "")):
+        one = item("a.example.com", request_type=request_type,
+                   targets=[target(cert, key)])
+        done = keeper.run([one])
+        if reason:
+            assert done.of("installed")[0]["reason"] == reason
+        else:  # the store has one of this type
+            assert done.names("kept") == ["a.example.com"]
+        assert not done.logs("warning")
+        live = keeper.dir("a.example.com", request_type) / "current"
+        assert key.read_bytes() == (live / "key.pem").read_bytes()
+    assert len(api.issued()) == 2
+
+
+NOBODY = 65534
+
+
+def test_a_pair_behind_a_link_of_a_strangers_is_not_taken_over(
+        keeper, api, tmp_path_factory):
+    """Whoever may put links into the folder of a target must get neither a
+    copy of a key that is not theirs, nor have a file of root's written. Without
+    root there are no strangers."""
+    if os.geteuid() != 0:
+        return
+    maker = Keeper(tmp_path_factory.mktemp("maker"), api)
+    maker.run([item("a.example.com")])
+    current = maker.dir("a.example.com") / "current"
+    home = keeper.folder / "home"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    cert, key = home / "o.pem", home / "o.key"
+    cert.symlink_to(current / "cert.pem")
+    key.symlink_to(current / "key.pem")
+    os.chown(cert, NOBODY, NOBODY, follow_symlinks=False)
+    os.chown(key, NOBODY, NOBODY, follow_symlinks=False)
+    done = keeper.run([item("a.example.com", targets=[target(cert, key)])])
+    assert done.of("installed")[0]["reason"] == "missing"
+    told, = done.logs("warning")
+    assert "o.pem" in told and "not root's" in told
+    assert keeper.serial("a.example.com") != maker.serial("a.example.com")
+
+
+def test_nothing_is_written_behind_a_folder_that_is_a_strangers_link(
+        keeper, api):
+    if os.geteuid() != 0:
+        return
+    home, etc = keeper.folder / "home", keeper.folder / "etc"
+    home.mkdir()
+    etc.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    (etc / "o.key").write_text("root's own\n")
+    (home / "ssl").symlink_to(etc)
+    os.chown(home / "ssl", NOBODY, NOBODY, follow_symlinks=False)
+    wanted = item("a.example.com", targets=[target(home / "ssl/o.pem",
+                                                   home / "ssl/o.key")])
+    done = keeper.run([wanted])
+    told, = done.logs("warning")
+    assert '"ssl"' in told and "not root's" in told
+    assert (etc / "o.key").read_text() == "root's own\n"
+    assert [path.name for path in etc.iterdir()] == ["o.key"]
+    # root's own link is followed
+    (home / "ssl").unlink()
+    (home / "ssl").symlink_to(etc)
+    assert not keeper.run([wanted]).logs("warning")
+    assert pairs.belong_together(etc / "o.pem", etc / "o.key")
+
+
+def test_a_good_pair_is_not_replaced_by_anothers(keeper, api, tmp_path_factory):
     """A younger one of the Origin CA that was copied into its files by
-    mistake: the files are repaired, nothing is asked for."""
+    mistake: nothing is asked for, and since its key may be nowhere else, it is
+    told of and left in the files."""
     cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
     one = item("a.example.com", targets=[target(cert, key)])
     keeper.run([one])
     mine = keeper.serial("a.example.com")
     api.settings(clock_offset=200)
-    maker = Keeper(tmp_path, api)
+    maker = Keeper(tmp_path_factory.mktemp("maker"), api)
     maker.run([item("b.example.com")])
-    for file, place in (("cert.pem", cert), ("key.pem", key)):
-        shutil.copy(maker.dir("b.example.com") / "current" / file, place)
+    copy_pair(maker, "b.example.com", cert, key)
     calls = len(api.calls())
-    assert keeper.run([one]).names("kept") == ["a.example.com"]
+    theirs = key.read_bytes()
+    done = keeper.run([one])
+    assert done.names("kept") == ["a.example.com"]
+    told, = done.logs("warning")
+    assert f"{key} holds a private key of yours; move it away" in told
     assert keeper.serial("a.example.com") == mine
+    assert key.read_bytes() == theirs
+    key.unlink()
+    assert keeper.run([one]).names("kept") == ["a.example.com"]
     assert str(pairs.certificate(cert).serial_number) == mine
     assert pairs.belong_together(cert, key)
     assert len(api.calls()) == calls

@@ -107,6 +107,58 @@ def test_a_marker_does_not_put_off_what_a_reload_tries_again(
     life.await_generation(httpd, name, 1, clock)
 
 
+def test_a_reload_of_our_own_takes_nothing_back(httpd, cloudflare, clock):
+    """A permanent failure, its cause repaired, a new virtual host, a reload:
+    the new one is there before the failure is a minute old, and loaded by a
+    reload of our own. The other one is tried all the same, not a day later."""
+    bad, good = "a.example.com", "b.example.com"
+    cloudflare.fault({"op": "create"}, {"preset": "1010"})
+    httpd.managed(bad)
+    httpd.expect(FAILED)
+    httpd.start()
+    cloudflare.release()
+    httpd.managed(good)
+    httpd.graceful()
+    life.await_generation(httpd, good, 1, clock)
+    life.await_served(httpd, good, clock)
+    assert len(cloudflare.creates()) == 2
+    clock.forward(seconds=61)
+    life.await_generation(httpd, bad, 1, clock)
+
+
+def test_a_refused_token_makes_its_whole_account_wait(
+        httpd, cloudflare, clock):
+    """What is due next does not ask with it either; at the end of the wait
+    all do."""
+    names = ["a.example.com", "b.example.com"]
+    httpd.managed(*names)
+    life.show_status(httpd)
+    httpd.start()
+    httpd.expect(FAILED)
+    httpd.write_token("token", cloudflare.server.tokens["disabled"])
+    (httpd.folder(names[0]) / "renew").touch()
+    await_failures(httpd, names[0], 1, clock)
+    asked = len(cloudflare.creates())
+    (httpd.folder(names[1]) / "renew").touch()
+    clock.until(lambda: life.shown(httpd, names[1])["reason"] == "forced",
+                "the second marker seen")
+    until = life.moment(life.attempt(httpd, names[0])["next_try"])
+    assert clock.now < until
+    assert len(cloudflare.creates()) == asked
+    assert life.attempt(httpd, names[1]) is None
+    seen = life.status(httpd)
+    shown = [seen["accounts"][0]["paused_until"],
+             *(one["next_try"] for one in seen["certificates"])]
+    assert {int(life.moment(text)) for text in shown} <= {
+        int(until), int(until) + 1}
+    clock.forward(seconds=until - clock.now)
+    await_failures(httpd, names[0], 2, clock)
+    await_failures(httpd, names[1], 1, clock)
+    httpd.write_token("token", cloudflare.token)
+    for name in names:
+        life.await_generation(httpd, name, 2, clock)
+
+
 def test_what_fails_does_not_keep_what_is_there_from_being_loaded(
         httpd, cloudflare, clock):
     """Sixty that are refused come due one after the other for minutes: there

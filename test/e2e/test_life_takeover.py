@@ -7,6 +7,7 @@ import pwd
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import life
 import pairs
@@ -87,6 +88,81 @@ def test_made_by_hand_watched_and_renewed(httpd, cloudflare, clock, folder):
     httpd.lines = []
     httpd.start()
     assert life.served(httpd, name) == served
+
+
+KEYS = {"RSA 2048": lambda: rsa.generate_private_key(65537, 2048),
+        "EC P-384": lambda: ec.generate_private_key(ec.SECP384R1())}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_its_type_is_taken_as_found(httpd, cloudflare, clock, folder, kind):
+    """The virtual host says nothing of a type. While the API is away, too, it
+    is what is served; and no keeper looks at it again and again."""
+    name = "a.example.com"
+    cloudflare.issue_by_hand(folder / "hand.pem", folder / "hand.key", [name],
+                             365, KEYS[kind]())
+    by_hand = pairs.sha256(folder / "hand.pem")
+    key = (folder / "hand.key").read_bytes()
+    cloudflare.fault({}, {"close": "before"})
+    httpd.vhost(name, "CFOrigin on", *lines(folder))
+    life.show_status(httpd)
+    assert "adopt (adopted)" in httpd.dump()
+    httpd.start()
+    assert httpd.get(name).status == 200
+    assert life.served(httpd, name) == by_hand == life.stored(httpd, name)
+    seen = life.shown(httpd, name)
+    assert (seen["state"], seen["key"]) == ("adopted", kind)
+    httpd.restart()
+    assert life.served(httpd, name) == by_hand
+    ran = life.status(httpd)["keeper"]["last_run"]
+    clock.ticks(3)
+    assert life.status(httpd)["keeper"]["last_run"] == ran
+    assert (folder / "hand.key").read_bytes() == key
+    assert len(cloudflare.creates()) == 1
+
+
+def test_one_after_the_other(httpd, cloudflare, clock, folder):
+    """Another pair is put over the one that was taken over, in the same
+    minute: taken over as well, and both keys are still in the store."""
+    name = "a.example.com"
+    httpd.vhost(name, "CFOrigin on", *lines(folder))
+    keys = []
+    for generation in (1, 2):
+        cloudflare.issue_by_hand(folder / "hand.pem", folder / "hand.key",
+                                 [name], 365)
+        keys.append((folder / "hand.key").read_bytes())
+        httpd.graceful() if httpd.is_running() else httpd.start()
+        life.await_generation(httpd, name, generation, clock)
+        life.await_served(httpd, name, clock)
+        assert life.served(httpd, name) == pairs.sha256(folder / "hand.pem")
+    assert [(httpd.folder(name) / number / "key.pem").read_bytes()
+            for number in "12"] == keys
+    assert len(cloudflare.creates()) == 2
+
+
+def test_one_that_is_gone_after_the_start_brings_no_keeper_at_each_look(
+        httpd, cloudflare, clock, folder):
+    """The pair was there when httpd looked, and is not when the keeper does.
+    """
+    name = "a.example.com"
+    httpd.server("CFOriginStartupWait 0")
+    cloudflare.issue_by_hand(folder / "hand.pem", folder / "hand.key", [name],
+                             365)
+    httpd.vhost(name, "CFOrigin on", *lines(folder))
+    life.show_status(httpd)
+    httpd.start()
+    life.await_generation(httpd, name, 1, clock)
+    clock.ticks(2)
+    for file in ("hand.pem", "hand.key"):
+        (folder / file).unlink()
+    (httpd.folder(name) / "renew").touch()
+    life.await_generation(httpd, name, 2, clock)
+    life.await_served(httpd, name, clock)
+    clock.ticks(2)
+    ran = life.status(httpd)["keeper"]["last_run"]
+    clock.ticks(3)
+    assert life.status(httpd)["keeper"]["last_run"] == ran
+    assert life.shown(httpd, name)["state"] == "ok"
 
 
 def test_one_that_lacks_a_name_is_replaced(httpd, cloudflare, clock,

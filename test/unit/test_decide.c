@@ -151,9 +151,9 @@ static void table(void **state)
         const row_t *row = &rows[i];
         cfo_wanted_t wanted = {0};
         cfo_cert_facts_t facts = {0};
-        cfo_stored_t stored = {row->state,      NULL,        row->adopted,
-                               row->other_type, row->forced, row->anothers,
-                               row->adoptable};
+        cfo_stored_t stored = {
+            row->state, NULL,        row->adopted,  row->other_type,
+            0,          row->forced, row->anothers, row->adoptable};
         cfo_decision_t d;
 
         wanted.hostnames = strings("a.x.org b.x.org");
@@ -209,6 +209,40 @@ static void to_the_microsecond(void **state)
                      CFO_EXPIRED);
 }
 
+/* One whose dates say when it comes that it is to be renewed: it is not asked
+ * for again and again. */
+static void late_when_it_comes(void **state)
+{
+    cfo_wanted_t wanted = {0};
+    cfo_cert_facts_t facts = {0};
+    cfo_stored_t stored = {.state = CFO_STORED_PAIR, .facts = &facts};
+    cfo_decision_t d;
+    (void)state;
+
+    wanted.settings.validity = 7;
+    wanted.settings.renew_window.length = 30 * DAY;
+    facts.not_before = NOW - 6 * DAY;
+    facts.not_after = NOW + DAY;
+    assert_int_equal(cfo_decide(&wanted, &stored, "h", NOW, pool).reason,
+                     CFO_RENEW_WINDOW);
+    stored.installed = NOW;
+    d = cfo_decide(&wanted, &stored, "h", NOW, pool);
+    assert_int_equal(d.reason, CFO_VALID);
+    assert_true(d.renew_at == NOW + DAY / 2);
+    d = cfo_decide(&wanted, &stored, "h", NOW + DAY / 2, pool);
+    assert_int_equal(d.reason, CFO_RENEW_WINDOW);
+    stored.adopted = 1;
+    d = cfo_decide(&wanted, &stored, "h", NOW, pool);
+    assert_int_equal(d.reason, CFO_RENEW_WINDOW);
+    stored.adopted = 0;
+    stored.installed = facts.not_before;
+    d = cfo_decide(&wanted, &stored, "h", NOW, pool);
+    assert_int_equal(d.reason, CFO_RENEW_WINDOW);
+    stored.installed = facts.not_after + DAY; /* says a wrong clock */
+    d = cfo_decide(&wanted, &stored, "h", NOW, pool);
+    assert_int_equal(d.reason, CFO_RENEW_WINDOW);
+}
+
 /* A pair in the targets, made `age` days ago, against one in the store that
  * was made ten days ago. */
 static void over_what_is_stored(void **state)
@@ -218,26 +252,30 @@ static void over_what_is_stored(void **state)
         cfo_stored_state_t state;
         const char *stored_names, *names; /* NULL: those wanted */
         int stored_left, left, age;       /* days */
-        int same, no_clock, expected;
+        int no_clock, expected;
     } cases[] = {
-        {"nothing stored", CFO_STORED_NONE, NULL, NULL, 0, 9, 20, 0, 0, 1},
+        {"nothing stored", CFO_STORED_NONE, NULL, NULL, 0, 9, 20, 0, 1},
         {"nothing stored, expired", CFO_STORED_NONE, NULL, NULL, 0, -1, 20, 0,
-         0, 1},
-        {"damaged", CFO_STORED_DAMAGED, NULL, NULL, 0, 9, 20, 0, 0, 1},
-        {"sick", CFO_STORED_UNREADABLE, NULL, NULL, 0, 9, 1, 0, 0, 0},
-        {"younger", CFO_STORED_PAIR, NULL, NULL, 90, 9, 5, 0, 0, 1},
-        {"the same", CFO_STORED_PAIR, NULL, NULL, 90, 9, 5, 1, 0, 0},
-        {"older", CFO_STORED_PAIR, NULL, NULL, 90, 9, 20, 0, 0, 0},
-        {"older, stored lacks a name", CFO_STORED_PAIR, "a.x.org", NULL, 90, 9,
-         20, 0, 0, 0},
-        {"lacks a name", CFO_STORED_PAIR, NULL, "a.x.org", 90, 9, 5, 0, 0, 0},
-        {"another's", CFO_STORED_PAIR, NULL, "c.x.org", 90, 9, 5, 0, 0, 0},
-        {"both lack it", CFO_STORED_PAIR, "a.x.org", "a.x.org", 90, 9, 5, 0, 0,
          1},
-        {"expired", CFO_STORED_PAIR, NULL, NULL, 90, 0, 5, 0, 0, 0},
+        {"damaged", CFO_STORED_DAMAGED, NULL, NULL, 0, 9, 20, 0, 1},
+        {"sick", CFO_STORED_UNREADABLE, NULL, NULL, 0, 9, 1, 0, 0},
+        {"younger", CFO_STORED_PAIR, NULL, NULL, 90, 9, 5, 0, 1},
+        {"of the same minute", CFO_STORED_PAIR, NULL, NULL, 90, 9, 10, 0, 1},
+        {"older", CFO_STORED_PAIR, NULL, NULL, 90, 9, 20, 0, 0},
+        {"older, stored lacks a name", CFO_STORED_PAIR, "a.x.org", NULL, 90, 9,
+         20, 0, 1},
+        {"older, stored is expired", CFO_STORED_PAIR, NULL, NULL, 0, 9, 20, 0,
+         1},
+        {"lacks a name", CFO_STORED_PAIR, NULL, "a.x.org", 90, 9, 5, 0, 0},
+        {"another's", CFO_STORED_PAIR, NULL, "c.x.org", 90, 9, 5, 0, 0},
+        {"both lack it", CFO_STORED_PAIR, "a.x.org", "a.x.org", 90, 9, 5, 0,
+         1},
+        {"both lack it, older", CFO_STORED_PAIR, "a.x.org", "a.x.org", 90, 9,
+         20, 0, 0},
+        {"expired", CFO_STORED_PAIR, NULL, NULL, 90, 0, 5, 0, 0},
         {"expired, says a wrong clock", CFO_STORED_PAIR, NULL, NULL, 90, 0, 5,
-         0, 1, 1},
-        {"both expired", CFO_STORED_PAIR, NULL, NULL, 0, 0, 5, 0, 0, 1},
+         1, 1},
+        {"both expired", CFO_STORED_PAIR, NULL, NULL, 0, 0, 5, 0, 1},
     };
     (void)state;
 
@@ -252,10 +290,8 @@ static void over_what_is_stored(void **state)
             found.hostnames = strings(cases[i].names);
         mine.not_before = NOW - 10 * DAY;
         mine.not_after = NOW + cases[i].stored_left * DAY;
-        mine.sha256 = "1";
         found.not_before = NOW - cases[i].age * DAY;
         found.not_after = NOW + cases[i].left * DAY;
-        found.sha256 = cases[i].same ? "1" : "2";
         if (cases[i].state == CFO_STORED_PAIR)
             stored.facts = &mine;
         if (cfo_decide_adoptable(&wanted, &stored, &found,
@@ -296,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
+        cmocka_unit_test(late_when_it_comes),
         cmocka_unit_test(to_the_microsecond),
         cmocka_unit_test(over_what_is_stored),
         cmocka_unit_test(words),

@@ -98,11 +98,11 @@ static void a_touched_pair_has_its_new_stamp(void **state)
 
     (void)state;
     entry->stamp.ctime_sec[1] = 7;
-    entry->installed = 8;
+    entry->stored.installed = 8;
     entry->stored.adopted = 1;
     assert_ptr_equal(cfo_known_keep(&known, entry), kept);
     assert_true(kept->stamp.ctime_sec[1] == 7);
-    assert_true(kept->installed == 8);
+    assert_true(kept->stored.installed == 8);
     assert_int_equal(kept->stored.adopted, 1);
 }
 

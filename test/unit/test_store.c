@@ -361,13 +361,13 @@ static void known_pair_is_not_opened(void **state)
 
     (void)state;
     remembered.stored.facts = &facts;
-    remembered.installed = 7;
+    remembered.stored.installed = 7;
     apr_hash_set(known, entry->cert_path, APR_HASH_KEY_STRING, &remembered);
     entry = look(known);
     assert_ptr_equal(entry->stored.facts, &facts);
     assert_ptr_equal(entry->cert_path, remembered.cert_path);
     assert_ptr_equal(entry->key_path, remembered.key_path);
-    assert_true(entry->installed == 7);
+    assert_true(entry->stored.installed == 7);
     assert_int_equal(entry->stored.state, CFO_STORED_PAIR);
     assert_int_equal(entry->generation, 3);
     assert_memory_equal(&entry->stamp, &remembered.stamp, sizeof(cfo_stamp_t));
@@ -375,7 +375,7 @@ static void known_pair_is_not_opened(void **state)
     ms_run("touch %s/3/key.pem", dir); /* ctime */
     entry = look(known);
     assert_ptr_not_equal(entry->stored.facts, &facts);
-    assert_true(entry->installed != 7);
+    assert_true(entry->stored.installed != 7);
     assert_int_equal(entry->stored.state, CFO_STORED_PAIR);
     ms_run(": > %s/3/cert.pem", dir);
     assert_int_equal(look(known)->generation, 2);
