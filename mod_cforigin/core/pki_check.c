@@ -214,7 +214,9 @@ static const char *fault_of_shape(apr_pool_t *p, X509 *x)
     if (flags & (EXFLAG_INVALID | EXFLAG_CRITICAL)) {
         return "an extension is broken, or critical and unknown";
     }
-    if (X509_check_ca(x)) {
+    /* The flag beside the call: a key usage without signing of certificates
+     * makes the call overlook what BasicConstraints say. */
+    if (X509_check_ca(x) || (flags & EXFLAG_CA)) {
         return "it is the certificate of a CA, not of a server";
     }
     if (X509_check_purpose(x, X509_PURPOSE_SSL_SERVER, 0) != 1) {

@@ -12,6 +12,7 @@ from conftest import MPMS
 FLAWS = [
     ("parse", "truncated-pem"), ("parse", "garbage"), ("parse", "two-pems"),
     ("parse", "not-pem"), ("parse", "ca-certificate"),
+    ("parse", "ca-constraint"),
     ("parse", "trailing-junk"),
     ("key", "wrong-key"), ("names", "missing-san"), ("names", "no-san"),
     ("parse", "nul-san"), ("dates", "expired"), ("dates", "not-yet-valid"),

@@ -108,6 +108,7 @@ class Leaf:
     signer: object = None
     digest: object = None
     is_ca: bool = False
+    signs: bool = False
     pem: str = ""
 
 
@@ -186,7 +187,7 @@ def build(leaf):
         .issuer_name(leaf.issuer or root.cert.subject)
         .public_key(leaf.public_key).serial_number(leaf.serial)
         .not_valid_before(leaf.not_before).not_valid_after(leaf.not_after)
-        .add_extension(_CA_KEY_USAGE if leaf.is_ca else _KEY_USAGE, True)
+        .add_extension(_CA_KEY_USAGE if leaf.signs else _KEY_USAGE, True)
         .add_extension(_EXT_USAGE, False)
         .add_extension(x509.BasicConstraints(leaf.is_ca, None), True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(

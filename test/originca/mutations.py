@@ -93,6 +93,10 @@ def _one_minute(leaf, _ca):
 
 
 def _ca_certificate(leaf, _ca):
+    leaf.is_ca = leaf.signs = True
+
+
+def _ca_constraint(leaf, _ca):
     leaf.is_ca = True
 
 
@@ -118,6 +122,7 @@ _BEFORE = {
     "self-issued": _self_issued, "expired": _expired,
     "not-yet-valid": _not_yet_valid, "wrong-lifetime": _wrong_lifetime,
     "one-minute": _one_minute, "ca-certificate": _ca_certificate,
+    "ca-constraint": _ca_constraint,
     "md5": _md5, "sha1": _sha1, "other-subject": _other_subject,
 }
 

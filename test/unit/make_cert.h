@@ -34,6 +34,7 @@ typedef struct mc_spec_t {
     const char *san;   /* as OpenSSL's configuration writes it, or NULL */
     const char *basic; /* basicConstraints, NULL: none */
     const char *eku;   /* extendedKeyUsage, NULL: none */
+    const char *usage; /* keyUsage, NULL: none */
     int from;          /* days from now, may be negative */
     int days;          /* lifetime */
     const EVP_MD *(*md)(void); /* NULL: SHA-256 */
@@ -83,6 +84,7 @@ static inline X509 *mc_sign(const mc_spec_t *spec, EVP_PKEY *key,
     mc_add_ext(x, NID_subject_alt_name, spec->san);
     mc_add_ext(x, NID_basic_constraints, spec->basic);
     mc_add_ext(x, NID_ext_key_usage, spec->eku);
+    mc_add_ext(x, NID_key_usage, spec->usage);
     assert_true(
         X509_sign(x, issuer_key, spec->md ? spec->md() : EVP_sha256()) > 0);
     return x;
