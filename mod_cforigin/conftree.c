@@ -185,11 +185,30 @@ static int scope_is_foreign(taker_t *t, ap_directive_t *first)
     return 0;
 }
 
+/* With no argument or two it is a mistake, which mod_ssl tells. */
+static int is_mistaken(taker_t *t, const ap_directive_t *node)
+{
+    const char *args = node->args ? node->args : "";
+
+    return *ap_getword_conf(t->ptemp, &args) == '\0' || *args;
+}
+
+static int has_mistake(taker_t *t, const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if ((is(node, "SSLCertificateFile") ||
+             is(node, "SSLCertificateKeyFile")) &&
+            is_mistaken(t, node))
+            return 1;
+    }
+    return 0;
+}
+
 static void take_scope(taker_t *t, ap_directive_t *first)
 {
     ap_directive_t *node;
 
-    if (scope_is_foreign(t, first))
+    if (has_mistake(t, first) || scope_is_foreign(t, first))
         return;
     for (node = first; node; node = node->next) {
         if (is(node, "SSLCertificateFile"))

@@ -16,22 +16,32 @@ static const char *needs_mod_ssl(cmd_parms *cmd, const char *name)
                         name);
 }
 
-const char *cfo_note_ssl_engine(cmd_parms *cmd, void *dir, const char *arg)
+/* Its one argument; NULL when it has none or more, which is for its owner to
+ * tell: httpd asks him after us. */
+static const char *only_word(cmd_parms *cmd, const char *args)
+{
+    const char *word = ap_getword_conf(cmd->pool, &args);
+
+    return *word && !*args ? word : NULL;
+}
+
+const char *cfo_note_ssl_engine(cmd_parms *cmd, void *dir, const char *args)
 {
     const char *err = needs_mod_ssl(cmd, cmd->cmd->name);
+    const char *word = only_word(cmd, args);
 
     (void)dir;
-    if (err == NULL)
+    if (err == NULL && word)
         cfo_directives_of(cmd->server)->ssl_engine =
-            !ap_cstr_casecmp(arg, "on");
+            !ap_cstr_casecmp(word, "on");
     return err;
 }
 
-const char *cfo_note_server_name(cmd_parms *cmd, void *dir, const char *arg)
+const char *cfo_note_server_name(cmd_parms *cmd, void *dir, const char *args)
 {
     (void)dir;
-    (void)arg;
-    cfo_directives_of(cmd->server)->own_name = 1;
+    if (only_word(cmd, args))
+        cfo_directives_of(cmd->server)->own_name = 1;
     return NULL;
 }
 
@@ -49,23 +59,25 @@ static void note_line(cmd_parms *cmd, apr_array_header_t **lines,
     line->renamed = renamed;
 }
 
-const char *cfo_note_cert(cmd_parms *cmd, void *dir, const char *arg)
+const char *cfo_note_cert(cmd_parms *cmd, void *dir, const char *args)
 {
     const char *err = needs_mod_ssl(cmd, cmd->cmd->name);
+    const char *word = only_word(cmd, args);
 
     (void)dir;
-    if (err == NULL)
-        note_line(cmd, &cfo_directives_of(cmd->server)->certs, arg, 0);
+    if (err == NULL && word)
+        note_line(cmd, &cfo_directives_of(cmd->server)->certs, word, 0);
     return err;
 }
 
-const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *arg)
+const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *args)
 {
     const char *err = needs_mod_ssl(cmd, cmd->cmd->name);
+    const char *word = only_word(cmd, args);
 
     (void)dir;
-    if (err == NULL)
-        note_line(cmd, &cfo_directives_of(cmd->server)->keys, arg, 0);
+    if (err == NULL && word)
+        note_line(cmd, &cfo_directives_of(cmd->server)->keys, word, 0);
     return err;
 }
 

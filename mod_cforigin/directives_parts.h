@@ -49,10 +49,10 @@ const char *cfo_set_proxy(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_max_concurrent(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_user(cmd_parms *cmd, void *dir, const char *user,
                          const char *group);
-const char *cfo_note_ssl_engine(cmd_parms *cmd, void *dir, const char *arg);
-const char *cfo_note_server_name(cmd_parms *cmd, void *dir, const char *arg);
-const char *cfo_note_cert(cmd_parms *cmd, void *dir, const char *arg);
-const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *arg);
+const char *cfo_note_ssl_engine(cmd_parms *cmd, void *dir, const char *args);
+const char *cfo_note_server_name(cmd_parms *cmd, void *dir, const char *args);
+const char *cfo_note_cert(cmd_parms *cmd, void *dir, const char *args);
+const char *cfo_note_key(cmd_parms *cmd, void *dir, const char *args);
 const char *cfo_take_cert(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_take_key(cmd_parms *cmd, void *dir, const char *arg);
 

@@ -119,8 +119,7 @@ static void dump_others(const cfo_generation_t *gen, apr_file_t *out)
         "not managed: SSLEngine on is not said for it",
         "left out: it has no name a certificate could be asked for; it gets "
         "the fallback and answers 503",
-        "foreign: its files hold a certificate of another CA, which mod_ssl "
-        "serves",
+        "foreign: its files hold no pair of the Origin CA; they are mod_ssl's",
         "left to the other module that serves it",
         NULL};
     int i;

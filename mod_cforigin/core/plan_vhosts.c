@@ -179,8 +179,8 @@ static cfo_vhost_state_t judge(cfo_plan_work_t *work, int vhost)
     }
     if (v->foreign) {
         cfo_plan_say(work, CFO_PLAN_INFO, vhost, v->where,
-                     "%s keeps the certificate of another CA that its "
-                     "SSLCertificateFile names; CFOrigin asks for nothing",
+                     "%s keeps what its SSLCertificateFile names, which is no "
+                     "pair of the Origin CA; CFOrigin asks for nothing",
                      v->label);
         return CFO_VHOST_FOREIGN;
     }

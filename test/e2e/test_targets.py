@@ -61,6 +61,22 @@ def test_configtest_on_files_that_are_not_there_yet_writes_nothing(
     assert not cloudflare.calls()
 
 
+@pytest.mark.parametrize("managed", ["off", "on"])
+@pytest.mark.parametrize("line, words", [
+    ("SSLCertificateFile", "takes one argument, SSL Server Certificate file"),
+    ("SSLCertificateFile a b", "takes one argument, SSL Server Certificate"),
+    ("SSLCertificateKeyFile", "takes one argument, SSL Server Private Key"),
+    ("SSLEngine", "takes one argument, SSL switch"),
+    ("SSLEngine on off", "takes one argument, SSL switch"),
+    ("SSLEngine perhaps", "Argument must be On")])
+def test_mod_ssl_tells_of_its_own_directives(httpd, managed, line, words):
+    httpd.vhost("a.example.com", f"CFOrigin {managed}", line)
+    passed, said = httpd.configtest()
+    assert not passed
+    assert words in said
+    assert "CFOrigin" not in said and "mod_cforigin" not in said
+
+
 def test_an_unmanaged_vhost_keeps_mod_ssls_own_error(httpd, folder):
     httpd.managed("a.example.com")
     httpd.vhost("b.example.com", *target_lines(folder))

@@ -346,7 +346,7 @@ static void who_is_managed(void **state)
         {.about = "foreign",
          .vhosts = {{"10.0.0.1", .foreign = 1}},
          .states = "foreign",
-         .messages = "I0 another CA"},
+         .messages = "I0 no pair of the Origin CA"},
         {.about = "taken",
          .vhosts = {{"10.0.0.1", .taken = 1}},
          .states = "taken",
