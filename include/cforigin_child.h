@@ -2,8 +2,7 @@
 /**
  * Starts another program with nothing but what it is given: its descriptors,
  * its environment, default signal handlers. Used by the keeper for the issuer,
- * for `httpd -t` and for CFOriginNotifyCommand. Whoever starts a child ends it
- * and reaps it.
+ * for `httpd -t` and for CFOriginNotifyCommand. Whoever starts a child ends it and reaps it.
  */
 #ifndef CFORIGIN_CHILD_H
 #define CFORIGIN_CHILD_H
@@ -16,8 +15,8 @@ typedef struct cfo_child_t {
     const char *const *argv; /* ends with NULL */
     char *const *envp;       /* ends with NULL */
     const char *cwd;         /* or NULL: stay */
-    int own_group; /* of processes, so that all of it can be killed */
-    int fds[4];    /* become 0, 1, 2, 3; -1: not open in the child */
+    int own_group;           /* of processes, so that all of it can be killed */
+    int fds[4];              /* become 0, 1, 2, 3; -1: not open in the child */
 } cfo_child_t;
 
 /**

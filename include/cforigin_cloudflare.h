@@ -20,9 +20,9 @@
  *    flight than the API said are left.
  *  - A bad token is not hammered with: while no create of this run was
  *    accepted, no more than max_concurrent of them, but at least 8, are tried
- *    in vain; then every further one is answered with the same `auth` error
- * without a call. (A single refusal is no proof: the API says the same when
- * the token is good and only this zone is not the token's.)
+ *    in vain; then every further one is answered with the same `auth` error without a call.
+ *    (A single refusal is no proof: the API says the same when the token is
+ *    good and only this zone is not the token's.)
  */
 #ifndef CFORIGIN_CLOUDFLARE_H
 #define CFORIGIN_CLOUDFLARE_H

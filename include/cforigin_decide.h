@@ -36,14 +36,14 @@ typedef struct cfo_cert_facts_t {
 typedef struct cfo_stored_t {
     cfo_stored_state_t state;
     const cfo_cert_facts_t *facts; /* only with CFO_STORED_PAIR */
-    int adopted;    /* the live generation was taken over: its type and
-                     * validity are taken as found */
-    int other_type; /* nothing of this type, but a pair of the other request
-                     * type that nobody wants any more: the type changed */
+    int adopted;     /* the live generation was taken over: its type and
+                      * validity are taken as found */
+    int other_type;  /* nothing of this type, but a pair of the other request
+                      * type that nobody wants any more: the type changed */
     apr_time_t installed; /* when the live generation was, 0: unknown */
-    int forced;           /* the `renew` marker is there */
-    int anothers;         /* another server on this store installed it today */
-    int adoptable; /* the targets hold an Origin CA pair to be taken over */
+    int forced;      /* the `renew` marker is there */
+    int anothers;    /* another server on this store installed it today */
+    int adoptable;   /* the targets hold an Origin CA pair to be taken over */
 } cfo_stored_t;
 
 typedef enum {

@@ -15,20 +15,20 @@
 
 /** What the server as a whole has (directives of scope S alone). */
 typedef struct cfo_global_t {
-    const char *store;        /* CFOriginStoreDir, absolute */
-    const char *libexec;      /* CFOriginLibexecDir */
-    const char *api;          /* CFOriginAPI, without a final slash */
-    const char *api_ca_file;  /* CFOriginAPICAFile, NULL: the system's */
-    const char *ca_root_file; /* CFOriginCARootFile */
-    const char *proxy;        /* CFOriginProxy, or NULL */
+    const char *store;         /* CFOriginStoreDir, absolute */
+    const char *libexec;       /* CFOriginLibexecDir */
+    const char *api;           /* CFOriginAPI, without a final slash */
+    const char *api_ca_file;   /* CFOriginAPICAFile, NULL: the system's */
+    const char *ca_root_file;  /* CFOriginCARootFile */
+    const char *proxy;         /* CFOriginProxy, or NULL */
     const apr_array_header_t *notify; /* CFOriginNotifyCommand's words, NULL */
     apr_interval_time_t startup_wait;
     apr_interval_time_t reload_interval;
-    int reload_off;        /* CFOriginReload off */
-    int revoke_superseded; /* CFOriginRevoke superseded */
-    int pack;              /* CFOriginPack on */
+    int reload_off;            /* CFOriginReload off */
+    int revoke_superseded;     /* CFOriginRevoke superseded */
+    int pack;                  /* CFOriginPack on */
     int max_concurrent;
-    int has_user; /* CFOriginUser is said */
+    int has_user;              /* CFOriginUser is said */
     uid_t uid;
     gid_t gid;
     apr_array_header_t *shared; /* cfo_shared_t: CFOriginCertificate lines */
@@ -45,26 +45,26 @@ typedef struct cfo_ssl_line_t {
  * not set here, inherited. */
 typedef struct cfo_server_conf_t {
     server_rec *server;
-    int order;         /* place in httpd.conf */
-    int index;         /* place among the facts, -1 before vhosts.c */
-    const char *where; /* file:line of the first directive of ours */
-    int enabled;       /* -1 unset */
-    int enabled_here;  /* never inherited */
-    int ssl_engine;    /* -1 unset; 1 only for the word on */
-    int own_name;      /* ServerName is written here; never inherited */
+    int order;               /* place in httpd.conf */
+    int index;               /* place among the facts, -1 before vhosts.c */
+    const char *where;       /* file:line of the first directive of ours */
+    int enabled;             /* -1 unset */
+    int enabled_here;        /* never inherited */
+    int ssl_engine;          /* -1 unset; 1 only for the word on */
+    int own_name;            /* ServerName is written here; never inherited */
     const apr_array_header_t *hostnames; /* CFOriginHostnames, not inherited */
     const char *hostnames_where;
     apr_array_header_t *certs; /* cfo_ssl_line_t or NULL, never inherited */
     apr_array_header_t *keys;
     const char *token_file;
     const char *zone_id;
-    unsigned request_types; /* 0 unset */
+    unsigned request_types;  /* 0 unset */
     cfo_request_type_t first_type;
-    int validity;                     /* 0 unset */
-    int renew_manual;                 /* -1 unset */
+    int validity;            /* 0 unset */
+    int renew_manual;        /* -1 unset */
     const cfo_window_t *renew_window; /* NULL unset */
     const cfo_window_t *warn_window;
-    cfo_global_t *global; /* one for all, made with the base server */
+    cfo_global_t *global;    /* one for all, made with the base server */
 } cfo_server_conf_t;
 
 extern const command_rec cfo_directives[];

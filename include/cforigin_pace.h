@@ -76,9 +76,8 @@ void cfo_gate_hold(cfo_gate_t *gate, apr_time_t now, int seconds);
 
 /**
  * How many calls may be in flight after the API said to wait: one (1), and
- * one more with each that it grants (this), so twice as many a turn. Many
- * servers whose wait is over at the same moment would else spend the quota on
- * calls in vain.
+ * one more with each that it grants (this), so twice as many a turn. Many servers whose wait is
+ * over at the same moment would else spend the quota on calls in vain.
  * @param limit 0: as many as may be; so is the answer from max on
  */
 int cfo_pace_more(int limit, int max);

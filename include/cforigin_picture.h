@@ -48,17 +48,17 @@ typedef struct cfo_status_cert_t {
     cfo_state_t state;
     cfo_reason_t reason;
     const char *serial, *sha256, *key, *issuer; /* NULL: nothing there */
-    int generation;                             /* 0: none */
+    int generation;            /* 0: none */
     apr_time_t not_before, not_after, renew_at; /* 0: unknown */
-    int requested_validity;                     /* 0: not ours to ask */
+    int requested_validity;    /* 0: not ours to ask */
     int failures;
     apr_time_t last_try, next_try;
-    cfo_result_t last_error; /* kind CFO_OK: none */
+    cfo_result_t last_error;   /* kind CFO_OK: none */
     int inside_warn_window;
-    int manual;               /* CFOriginRenewMode manual */
-    int trying;               /* a keeper has it in hand */
-    int served;               /* 0: visitors get the stand-in */
-    int installed_generation; /* newer than what is served, and its end; */
+    int manual;                /* CFOriginRenewMode manual */
+    int trying;                /* a keeper has it in hand */
+    int served;                /* 0: visitors get the stand-in */
+    int installed_generation;  /* newer than what is served, and its end; */
     apr_time_t installed_not_after; /* 0: what is served is the newest */
 } cfo_status_cert_t;
 
@@ -74,20 +74,20 @@ typedef struct cfo_status_t {
     apr_array_header_t *certificates; /* cfo_status_cert_t */
     apr_array_header_t *accounts;     /* cfo_status_account_t */
     apr_time_t soonest_not_after;
-    const char *reload_wanted; /* the reason, NULL: none is wanted */
+    const char *reload_wanted;        /* the reason, NULL: none is wanted */
     int keeper_running;
     apr_time_t keeper_last_run, keeper_next_run;
-    apr_time_t keeper_overdue; /* since when work waits undone, 0: none */
-    apr_time_t looked_at;      /* when httpd's parent looked last */
-    int one_process;           /* -X */
+    apr_time_t keeper_overdue;  /* since when work waits undone, 0: none */
+    apr_time_t looked_at;       /* when httpd's parent looked last */
+    int one_process;            /* -X */
     apr_uint64_t calls[CFO_CALL_OPS][CFO_KINDS];
-    int reloads; /* graceful restarts of our own */
+    int reloads;                /* graceful restarts of our own */
 
     /* What was asked for; set by whoever shows it. */
-    const char *self; /* the page's own path */
-    const char *only; /* a certificate's name, or NULL: all */
-    const char *q;    /* part of a text, or NULL */
-    int state;        /* of this state alone, or -1 */
+    const char *self;           /* the page's own path */
+    const char *only;           /* a certificate's name, or NULL: all */
+    const char *q;              /* part of a text, or NULL */
+    int state;                  /* of this state alone, or -1 */
 } cfo_status_t;
 
 /** After parents die or hang and before anybody notices. */

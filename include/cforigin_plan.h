@@ -25,10 +25,10 @@
 
 /** The settings that a certificate takes from its vhosts. */
 typedef struct cfo_settings_t {
-    unsigned request_types;        /* bit (1u << cfo_request_type_t) */
+    unsigned request_types; /* bit (1u << cfo_request_type_t) */
     cfo_request_type_t first_type; /* the first one written: gets target 1 */
-    int validity;                  /* days */
-    int renew_manual;              /* CFOriginRenewMode manual */
+    int validity;           /* days */
+    int renew_manual;       /* CFOriginRenewMode manual */
     cfo_window_t renew_window;
     cfo_window_t warn_window;
     const char *token_file; /* absolute, or NULL when none is configured */
@@ -57,21 +57,21 @@ typedef struct cfo_vhost_t {
     const apr_array_header_t *aliases;   /* const char *, as written; NULL:
                                           * none */
     const apr_array_header_t *hostnames; /* CFOriginHostnames, NULL if none */
-    const char *hostnames_where;         /* file:line of that line, or NULL */
-    int has_ssl_lines; /* SSLCertificateFile is written in it */
-    const apr_array_header_t *targets; /* cfo_target_t, managed ones only,
-                                        * or NULL */
-    int foreign; /* its certificate lines name a pair of another
-                  * CA: mod_ssl keeps it, nothing is asked for */
-    int taken;   /* another module (mod_md) serves it */
+    const char *hostnames_where; /* file:line of that line, or NULL */
+    int has_ssl_lines;       /* SSLCertificateFile is written in it */
+    const apr_array_header_t *targets;   /* cfo_target_t, managed ones only,
+                                          * or NULL */
+    int foreign;             /* its certificate lines name a pair of another
+                              * CA: mod_ssl keeps it, nothing is asked for */
+    int taken;               /* another module (mod_md) serves it */
     cfo_settings_t settings;
 } cfo_vhost_t;
 
 /** A CFOriginCertificate line. */
 typedef struct cfo_shared_t {
-    const char *name;                    /* its folder in the store */
+    const char *name;  /* its folder in the store */
     const apr_array_header_t *hostnames; /* const char *, as written */
-    const char *where;                   /* "file:line" */
+    const char *where; /* "file:line" */
 } cfo_shared_t;
 
 /** A packed certificate's name and folder begin so: no hostname and no
@@ -83,13 +83,13 @@ typedef struct cfo_shared_t {
 typedef struct cfo_pack_t {
     const char *folder; /* "pack+a.example.com": of its first vhost's name */
     const apr_array_header_t *hostnames; /* const char *, maybe empty */
-    int unreadable; /* the disk is sick: who is on it can't be known */
+    int unreadable;     /* the disk is sick: who is on it can't be known */
 } cfo_pack_t;
 
 /** One certificate: one name, one request type. */
 typedef struct cfo_wanted_t {
-    int index;          /* its place in the plan */
-    const char *name;   /* what is shown: the first hostname, or shared name */
+    int index;        /* its place in the plan */
+    const char *name; /* what is shown: the first hostname, or shared name */
     const char *folder; /* its folder below certs/: "*" as "_" */
     cfo_request_type_t request_type;
     const apr_array_header_t *hostnames; /* const char *, spelled, no repeats,
@@ -123,11 +123,11 @@ typedef struct cfo_plan_message_t {
 
 /** Why a vhost stands where it does. */
 typedef enum {
-    CFO_VHOST_OFF = 0,  /* CFOrigin is not on for it */
-    CFO_VHOST_NO_TLS,   /* on, but SSLEngine on is not said */
-    CFO_VHOST_LEFT_OUT, /* on, but has no name to ask for: fallback only */
-    CFO_VHOST_FOREIGN,  /* keeps the certificate of another CA */
-    CFO_VHOST_TAKEN,    /* another module serves it */
+    CFO_VHOST_OFF = 0,   /* CFOrigin is not on for it */
+    CFO_VHOST_NO_TLS,    /* on, but SSLEngine on is not said */
+    CFO_VHOST_LEFT_OUT,  /* on, but has no name to ask for: fallback only */
+    CFO_VHOST_FOREIGN,   /* keeps the certificate of another CA */
+    CFO_VHOST_TAKEN,     /* another module serves it */
     CFO_VHOST_MANAGED
 } cfo_vhost_state_t;
 

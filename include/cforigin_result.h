@@ -33,17 +33,16 @@ typedef enum {
 
 typedef struct cfo_result_t {
     cfo_kind_t kind;
-    int code; /* Cloudflare's errors[0].code, 0 when there is none */
-    int http; /* HTTP status, 0 when no answer came */
+    int code;            /* Cloudflare's errors[0].code, 0 when there is none */
+    int http;            /* HTTP status, 0 when no answer came */
     const char *message; /* one line, printable UTF-8, capped; NULL when ok */
     const char *ray;     /* CF-Ray of the answer, or NULL */
-    int retry_after; /* seconds the API told us to wait, -1 when it didn't */
-    int lost;        /* 1: the request may have been carried out and the
-                      * answer never came; only meaningful for a create */
+    int retry_after;     /* seconds the API told us to wait, -1 when it didn't */
+    int lost;            /* 1: the request may have been carried out and the
+                          * answer never came; only meaningful for a create */
 } cfo_result_t;
 
-/** "ok", "transient", "permanent", "rate-limited", "auth", "check", "local".
- */
+/** "ok", "transient", "permanent", "rate-limited", "auth", "check", "local". */
 const char *cfo_kind_word(cfo_kind_t kind);
 
 /** 1 and *kind when word is one of those, else 0. */

@@ -23,23 +23,23 @@ typedef struct cfo_retained_t {
 
     /* A keeper that runs; pid 0: none. */
     pid_t keeper_pid;
-    int keeper_fd;     /* read end of its stdout, -1 none */
-    char *keeper_rest; /* the begin of a line whose end has not
-                        * come yet: malloc'd, no pool's clean-up */
+    int keeper_fd;               /* read end of its stdout, -1 none */
+    char *keeper_rest;           /* the begin of a line whose end has not
+                                  * come yet: malloc'd, no pool's clean-up */
     apr_size_t keeper_rest_len;
-    int keeper_checks; /* it only tests the configuration */
+    int keeper_checks;           /* it only tests the configuration */
     int keeper_said_done;
     apr_time_t keeper_started;
-    apr_time_t keeper_ended; /* of the last one, 0: none yet */
+    apr_time_t keeper_ended;     /* of the last one, 0: none yet */
 
     /* Our own graceful restarts. */
-    int own_graceful;         /* the one that is happening now */
-    apr_time_t last_graceful; /* 0: none since the start */
-    int early_gracefuls;      /* in a row, for a vhost on its fallback */
-    int gracefuls;            /* since the start */
-    apr_time_t pardoned;      /* when the administrator last started or
-                               * reloaded, or changed a token: what failed
-                               * before is tried again */
+    int own_graceful;            /* the one that is happening now */
+    apr_time_t last_graceful;    /* 0: none since the start */
+    int early_gracefuls;         /* in a row, for a vhost on its fallback */
+    int gracefuls;               /* since the start */
+    apr_time_t pardoned;         /* when the administrator last started or
+                                  * reloaded, or changed a token: what failed
+                                  * before is tried again */
     cfo_cause_t pardoned_by;
     apr_interval_time_t graceful_interval; /* doubled while old processes
                                             * linger; 0: as configured */
@@ -48,10 +48,10 @@ typedef struct cfo_retained_t {
     apr_pool_t *attempts_pool;
     struct apr_hash_t *attempts;
 
-    cfo_known_t known; /* checked pairs */
+    cfo_known_t known;           /* checked pairs */
 
-    char tree_hash[48]; /* of the text that this server runs with;
-                         * "": of none yet */
+    char tree_hash[48];          /* of the text that this server runs with;
+                                  * "": of none yet */
 
     /* Labels of vhosts that another module serves. */
     apr_pool_t *taken_pool;
@@ -65,23 +65,23 @@ typedef struct cfo_retained_t {
 
     /* The API's clock: how far it is ahead of ours, and what time it really
      * was when we learned that, by both clocks. */
-    int clock_off; /* by more than five minutes */
+    int clock_off;               /* by more than five minutes */
     int clock_told;
     apr_interval_time_t clock_offset;
     apr_time_t clock_true;
-    apr_time_t clock_steady; /* of one that nobody sets */
+    apr_time_t clock_steady;     /* of one that nobody sets */
 
     /* By certificate: what CFOriginNotifyCommand has to be told yet. */
-    struct apr_hash_t *notices; /* cfo_kept_notices_t */
+    struct apr_hash_t *notices;  /* cfo_kept_notices_t */
 
     /* By certificate: our own restart was for it, so look at what is served
      * now; int *: how often that was tried. */
     apr_pool_t *confirm_pool;
     struct apr_hash_t *confirm;
 
-    apr_time_t revoke_looked; /* for superseded certificates */
+    apr_time_t revoke_looked;    /* for superseded certificates */
 
-    char cwd[4096]; /* before httpd detached; "" unknown */
+    char cwd[4096];              /* before httpd detached; "" unknown */
 } cfo_retained_t;
 
 /** Find it, or make it at the first pass. */

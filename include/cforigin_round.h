@@ -52,12 +52,12 @@ typedef struct cfo_keeper_t {
     long began; /* cfo_child_clock */
     long moved; /* when something last did */
     int targets_told;
-    struct apr_hash_t *told;      /* told.c: how often a fault was logged */
-    int clock_known;              /* an answer said what time it is there */
-    int clock_off;                /* and it isn't what our clock says; atomic,
-                                   * since workers read it */
+    struct apr_hash_t *told; /* told.c: how often a fault was logged */
+    int clock_known;         /* an answer said what time it is there */
+    int clock_off;           /* and it isn't what our clock says; atomic,
+                              * since workers read it */
     apr_array_header_t *tellings; /* tell.c's */
-    volatile int *stop;           /* set by a signal: end now */
+    volatile int *stop;      /* set by a signal: end now */
 } cfo_keeper_t;
 
 /** One account and what waits for it. */
@@ -69,12 +69,12 @@ typedef struct cfo_desk_t {
     cfo_account_state_t state;
     int succeeded;
     apr_array_header_t *queue[CFO_REQUEST_TYPES]; /* cfo_item_t * */
-    int next[CFO_REQUEST_TYPES];       /* the first that was not begun */
-    int ahead[CFO_REQUEST_TYPES];      /* begun and not yet answered */
-    int asked[CFO_REQUEST_TYPES];      /* so often in this round */
-    int sequence;                      /* of lost answers and lists */
-    struct apr_hash_t *lookups;        /* find.c: hostname -> its zone */
-    struct apr_hash_t *zones;          /* find.c: zone id -> its list */
+    int next[CFO_REQUEST_TYPES];  /* the first that was not begun */
+    int ahead[CFO_REQUEST_TYPES]; /* begun and not yet answered */
+    int asked[CFO_REQUEST_TYPES]; /* so often in this round */
+    int sequence;                 /* of lost answers and lists */
+    struct apr_hash_t *lookups;   /* find.c: hostname -> its zone */
+    struct apr_hash_t *zones;     /* find.c: zone id -> its list */
     apr_array_header_t *clock_waiting; /* probe.c: cfo_task_t * */
 } cfo_desk_t;
 
@@ -99,7 +99,7 @@ typedef enum {
 typedef struct cfo_note_t {
     cfo_level_t level;
     const char *text;
-    int target;      /* a target's fault: told once a round */
+    int target; /* a target's fault: told once a round */
     const char *key; /* cfo_told_key of a fault that others may share */
 } cfo_note_t;
 

@@ -37,35 +37,34 @@ typedef struct cfo_item_t {
 
 /** A look at what a listener of this server shows. */
 typedef struct cfo_served_t {
-    const char *name; /* of the certificate, as its folder and type */
+    const char *name;    /* of the certificate, as its folder and type */
     const char *folder;
     cfo_request_type_t request_type;
     const char *address; /* where to connect */
     int port;
     const char *sni;
-    int one_of_two;     /* the vhost has both types: ask for this one */
-    const char *sha256; /* what should be shown */
-    int revoke;         /* when it is: revoke what it superseded */
-    int account;        /* with revoke: index into the round's accounts */
+    int one_of_two;      /* the vhost has both types: ask for this one */
+    const char *sha256;  /* what should be shown */
+    int revoke;          /* when it is: revoke what it superseded */
+    int account;         /* with revoke: index into the round's accounts */
 } cfo_served_t;
 
 typedef struct cfo_round_t {
     const char *store;
-    const char *libexec; /* folder of cforigin-issuer */
+    const char *libexec;      /* folder of cforigin-issuer */
     const char *ca_root_file;
     const char *api;
-    const char *api_ca_file; /* or NULL */
-    const char *proxy;       /* or NULL */
+    const char *api_ca_file;  /* or NULL */
+    const char *proxy;        /* or NULL */
     const char *user_agent;
-    const char *server; /* this server among those of a store, or NULL */
-    const char *host;   /* for the schedule's jitter */
+    const char *server;       /* this server among those of a store, or NULL */
+    const char *host;         /* for the schedule's jitter */
     int max_concurrent;
-    int uid, gid;                  /* whom the issuer becomes; -1: stay */
+    int uid, gid;             /* whom the issuer becomes; -1: stay */
     apr_interval_time_t lock_wait; /* how long to try for the store's lock */
-    const apr_array_header_t
-        *reload_argv; /* const char *: run this after an
-                       * install (or always, without items) and tell
-                       * what it printed; NULL: never */
+    const apr_array_header_t *reload_argv; /* const char *: run this after an
+                               * install (or always, without items) and tell
+                               * what it printed; NULL: never */
     const char *reload_cwd;
     apr_interval_time_t start_waits; /* what comes so soon is loaded by the
                                       * start that waits for it, and needs no
@@ -107,10 +106,7 @@ typedef enum {
 } cfo_event_kind_t;
 
 typedef enum {
-    CFO_LEVEL_ERROR = 0,
-    CFO_LEVEL_WARNING,
-    CFO_LEVEL_NOTICE,
-    CFO_LEVEL_INFO,
+    CFO_LEVEL_ERROR = 0, CFO_LEVEL_WARNING, CFO_LEVEL_NOTICE, CFO_LEVEL_INFO,
     CFO_LEVEL_DEBUG
 } cfo_level_t;
 
@@ -118,15 +114,15 @@ typedef struct cfo_event_t {
     cfo_event_kind_t kind;
     cfo_level_t level;
     const char *message;
-    const char *name; /* the certificate's name */
+    const char *name;        /* the certificate's name */
     cfo_request_type_t request_type;
     cfo_reason_t reason;
     int generation;
     cfo_attempt_t attempt;
-    const char *account; /* account id */
+    const char *account;     /* account id */
     cfo_account_state_t account_state;
     int ok;
-    int op; /* cfo_call_op_word */
+    int op;                  /* cfo_call_op_word */
     cfo_kind_t outcome;
     int calls;
     const char *sha256;

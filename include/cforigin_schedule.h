@@ -44,16 +44,16 @@ apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
 
 /** How a look at what is due came about. */
 typedef enum {
-    CFO_CAUSE_TICK = 0,  /* the monitor */
-    CFO_CAUSE_START,     /* a cold start: tries at once, keeps the count */
-    CFO_CAUSE_RELOAD,    /* the administrator's reload, or a changed token
-                          * file: tries at once, the count starts at 0 */
-    CFO_CAUSE_OWN_RELOAD /* our own graceful restart: as a tick */
+    CFO_CAUSE_TICK = 0,   /* the monitor */
+    CFO_CAUSE_START,      /* a cold start: tries at once, keeps the count */
+    CFO_CAUSE_RELOAD,     /* the administrator's reload, or a changed token
+                           * file: tries at once, the count starts at 0 */
+    CFO_CAUSE_OWN_RELOAD  /* our own graceful restart: as a tick */
 } cfo_cause_t;
 
 /** What is remembered of failed tries; attempt.json, or retained data. */
 typedef struct cfo_attempt_t {
-    int failures; /* in a row; 0: none, the rest is then empty */
+    int failures;         /* in a row; 0: none, the rest is then empty */
     apr_time_t last_try;
     apr_time_t next_try;
     cfo_result_t last_error;

@@ -16,22 +16,22 @@
 
 typedef struct cfo_standing_t {
     const cfo_wanted_t *wanted;
-    const char *key;    /* "folder/request_type" */
-    const char *folder; /* where in the store: the plan's, or the one
-                         * whose target this is */
-    apr_pool_t *pool;   /* of entry and what hangs on it, if it is not
-                         * known: the generation's at the first look,
-                         * one of its own at each further one, or NULL */
+    const char *key;         /* "folder/request_type" */
+    const char *folder;      /* where in the store: the plan's, or the one
+                              * whose target this is */
+    apr_pool_t *pool;        /* of entry and what hangs on it, if it is not
+                              * known: the generation's at the first look,
+                              * one of its own at each further one, or NULL */
     const cfo_entry_t *entry;
-    int current;              /* what `current` named at that look */
+    int current;             /* what `current` named at that look */
     const cfo_entry_t *other; /* the pair of the request type that is not
                                * wanted any more, while ours is missing */
     cfo_decision_t decision;
-    int forced;                    /* the marker was there at that look */
+    int forced;              /* the marker was there at that look */
     const cfo_target_t *adoptable; /* holds a pair that the store lacks */
     const cfo_attempt_t *attempt;  /* never NULL once it was looked at */
     apr_pool_t *attempt_pool;      /* it lives there; NULL: no failure */
-    int failures;                  /* the count that a failure now adds to */
+    int failures;            /* the count that a failure now adds to */
     apr_time_t due_at;       /* when to try; only while action is not keep */
     int repair;              /* valid, but its files differ from it */
     int trying;              /* a keeper has it in hand */
@@ -41,7 +41,7 @@ typedef struct cfo_standing_t {
     const char *served_cert; /* what it was given, NULL: nothing */
     const char *served_key;
     const cfo_cert_facts_t *served;
-    int lacking; /* a vhost of it has nothing but the fallback */
+    int lacking;             /* a vhost of it has nothing but the fallback */
 } cfo_standing_t;
 
 /** The fallback's key and files; tls.c's own. */
@@ -53,11 +53,11 @@ typedef struct cfo_generation_t {
     cfo_retained_t *retained;
     const cfo_global_t *global;
     const char *tree_hash;
-    const char *host;   /* this machine's name */
-    const char *server; /* this server among those of a store */
+    const char *host;              /* this machine's name */
+    const char *server;            /* this server among those of a store */
     cfo_looker_t *looker;
-    apr_array_header_t *vhosts;  /* cfo_vhost_t */
-    apr_array_header_t *servers; /* server_rec *, alongside */
+    apr_array_header_t *vhosts;    /* cfo_vhost_t */
+    apr_array_header_t *servers;   /* server_rec *, alongside */
     cfo_plan_t *plan;
     cfo_standing_t *standings;     /* plan->wanted->nelts of them */
     cfo_entry_t nothing;           /* of all whose place in the store is

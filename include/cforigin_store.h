@@ -52,16 +52,16 @@ const cfo_roots_t *cfo_store_read_roots(apr_pool_t *p, const char *path,
 int cfo_store_is_sick(apr_status_t rv);
 
 /** <store>/certs/<folder>/<request_type> */
-const char *cfo_store_dir(apr_pool_t *p, const char *store, const char *folder,
-                          cfo_request_type_t type);
+const char *cfo_store_dir(apr_pool_t *p, const char *store,
+                          const char *folder, cfo_request_type_t type);
 
 /** meta.json of a generation: what the certificate itself doesn't tell. */
 typedef struct cfo_meta_t {
-    int adopted;         /* taken over from targets, not issued by us */
-    int validity;        /* requested_validity, 0 when adopted */
-    const char *account; /* account id */
-    const char *zone_id; /* when it is known, else NULL */
-    const char *ray;     /* of the answer that brought it, or NULL */
+    int adopted;            /* taken over from targets, not issued by us */
+    int validity;           /* requested_validity, 0 when adopted */
+    const char *account;    /* account id */
+    const char *zone_id;    /* when it is known, else NULL */
+    const char *ray;        /* of the answer that brought it, or NULL */
     const char *serial;
     apr_time_t installed;
     const char *server; /* who installed it, several servers may share a
@@ -86,11 +86,11 @@ typedef struct cfo_entry_t {
     int fell_back;         /* `current` was unusable, an older one is live */
     const char *cert_path; /* …/3/cert.pem; NULL without a usable pair */
     const char *key_path;
-    apr_uint64_t server; /* cfo_hash_text of meta.json's, 0: unknown */
+    apr_uint64_t server;   /* cfo_hash_text of meta.json's, 0: unknown */
     cfo_stamp_t stamp;
     const cfo_meta_t *meta; /* NULL when it is missing or unreadable, and of
                              * a pair that was known */
-    const char *fault;      /* what is damaged or unreadable, for a log line */
+    const char *fault;     /* what is damaged or unreadable, for a log line */
 } cfo_entry_t;
 
 /**
@@ -140,11 +140,10 @@ apr_array_header_t *cfo_store_generations(apr_pool_t *p, const char *dir);
  * @param live the live generation, a good pair
  * @param account its id; NULL: none
  */
-apr_array_header_t *cfo_store_superseded(apr_pool_t *p, const char *store,
-                                         const char *folder,
-                                         cfo_request_type_t type,
-                                         const cfo_entry_t *live,
-                                         const char *account, apr_time_t now);
+apr_array_header_t *
+cfo_store_superseded(apr_pool_t *p, const char *store, const char *folder,
+                     cfo_request_type_t type, const cfo_entry_t *live,
+                     const char *account, apr_time_t now);
 
 /**
  * Index of the whole store by target: certificate path -> folder, of the live
@@ -180,22 +179,22 @@ cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
 
 /** pending/: a key that was made and perhaps asked for. */
 typedef struct cfo_intent_t {
-    const char *folder; /* for messages */
+    const char *folder;     /* for messages */
     cfo_request_type_t request_type;
     const apr_array_header_t *hostnames;
     int validity;
     const char *account;
     const char *spki_sha256; /* of pending/key.pem */
     apr_time_t created;
-    int asked; /* a create may be under way or lost */
+    int asked;               /* a create may be under way or lost */
 } cfo_intent_t;
 
 typedef struct cfo_pending_t {
     cfo_intent_t intent;
-    cfo_pem_t key;  /* wipe it */
-    cfo_pem_t csr;  /* made anew where the file is damaged; not looked
-                     * at when there is a certificate */
-    cfo_pem_t cert; /* data NULL, unless it came but was not named */
+    cfo_pem_t key;          /* wipe it */
+    cfo_pem_t csr;          /* made anew where the file is damaged; not looked
+                             * at when there is a certificate */
+    cfo_pem_t cert;         /* data NULL, unless it came but was not named */
 } cfo_pending_t;
 
 /** NULL when there is none, or it is not whole, or key and intent differ. */

@@ -42,7 +42,8 @@ const cfo_target_look_t *cfo_target_look(cfo_looker_t *looker,
                                          const char *certificate);
 
 cfo_target_key_t cfo_target_key_look(cfo_looker_t *looker,
-                                     const char *certificate, const char *key);
+                                     const char *certificate,
+                                     const char *key);
 
 /** The keeper has been at them: they are looked at anew when next asked for.
  */

@@ -11,8 +11,8 @@
 #include "cforigin_standing.h"
 
 /** mod_ssl asks for the certificates of one server. */
-int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s, apr_pool_t *p,
-                           apr_array_header_t *certs,
+int cfo_tls_add_cert_files(cfo_generation_t *gen, server_rec *s,
+                           apr_pool_t *p, apr_array_header_t *certs,
                            apr_array_header_t *keys);
 
 /** mod_ssl is through with all servers: close what the fallback kept open. */

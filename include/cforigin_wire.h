@@ -48,18 +48,18 @@ typedef struct cfo_setup_t {
 typedef struct cfo_request_t {
     int id;
     cfo_op_t op;
-    cfo_setup_t setup;                   /* setup */
-    const char *csr;                     /* create */
+    cfo_setup_t setup;            /* setup */
+    const char *csr;              /* create */
     const apr_array_header_t *hostnames; /* create */
-    const char *request_type; /* create: the API's word; served: the one
-                               * to ask for where both are, or NULL */
-    int requested_validity;   /* create: days */
-    const char *zone_id;      /* list */
-    const char *hostname;     /* zone: the longest suffix that is a zone */
-    const char *serial;       /* get, revoke: the API's id */
-    const char *address;      /* served: where to connect, an IP address */
-    int port;                 /* served */
-    const char *sni;          /* served */
+    const char *request_type;     /* create: the API's word; served: the one
+                                   * to ask for where both are, or NULL */
+    int requested_validity;       /* create: days */
+    const char *zone_id;          /* list */
+    const char *hostname;         /* zone: the longest suffix that is a zone */
+    const char *serial;           /* get, revoke: the API's id */
+    const char *address;          /* served: where to connect, an IP address */
+    int port;                     /* served */
+    const char *sni;              /* served */
 } cfo_request_t;
 
 /** One certificate of a zone's list. */
@@ -79,9 +79,9 @@ typedef struct cfo_answer_t {
     const char *zone_id;     /* zone; NULL with ok: no such zone here */
     const char *zone;        /* zone: its name */
     const apr_array_header_t *certificates; /* list: cfo_listed_t */
-    const char *sha256;                     /* served */
-    apr_time_t date; /* the API's Date header, 0 unknown */
-    int calls;       /* HTTP requests this took, retries included */
+    const char *sha256;      /* served */
+    apr_time_t date;         /* the API's Date header, 0 unknown */
+    int calls;               /* HTTP requests this took, retries included */
 } cfo_answer_t;
 
 /** One line, without newline, allocated from p. */
