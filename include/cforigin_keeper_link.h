@@ -35,6 +35,10 @@ int cfo_keeper_wait(const cfo_retained_t *r, apr_interval_time_t patience);
 /** A new generation: watch the keeper that the last one started. */
 void cfo_keeper_adopt(cfo_generation_t *gen);
 
+/** In a worker that was just forked: the keeper is none of its. The parent's
+ * record and pipe stay as they are. */
+void cfo_keeper_disown(cfo_retained_t *r);
+
 /** End it now; its pending work is found again by the next round. */
 void cfo_keeper_stop(cfo_retained_t *r);
 

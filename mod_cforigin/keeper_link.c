@@ -82,6 +82,16 @@ int cfo_keeper_is_running(const cfo_retained_t *r)
     return r->keeper_pid > 0 || r->keeper_fd >= 0;
 }
 
+/* The record is the worker's own copy, the pipe is not: what one process
+ * reads no other sees. */
+void cfo_keeper_disown(cfo_retained_t *r)
+{
+    if (r->keeper_fd >= 0)
+        close(r->keeper_fd);
+    r->keeper_fd = -1;
+    r->keeper_pid = 0;
+}
+
 /* --- its start --- */
 
 /* The plan as a file that needs no disk and is gone with its last reader. */

@@ -28,6 +28,7 @@
 #include "cforigin_conftree.h"
 #include "cforigin_dump.h"
 #include "cforigin_errand.h"
+#include "cforigin_keeper_link.h"
 #include "cforigin_reload.h"
 #include "cforigin_neighbours.h"
 #include "cforigin_packs.h"
@@ -313,8 +314,10 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     (void)pchild;
     (void)s;
-    if (generation)
-        cfo_status_only_read();
+    if (generation == NULL)
+        return;
+    cfo_status_only_read();
+    cfo_keeper_disown(generation->retained);
 }
 
 static int handle_status(request_rec *r)

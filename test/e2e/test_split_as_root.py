@@ -14,6 +14,7 @@ import pytest
 import issuer_client
 import procs
 import waiting
+from conftest import MPMS
 from httpd import BUILD, whom
 from test_split import modes_with_umask
 
@@ -40,6 +41,53 @@ def test_the_keeper_and_the_parent_have_no_connection(round_under_way):
     (keeper,) = httpd.keepers
     assert keeper.connections() == []
     assert set(procs.Process(httpd.pid).connections()) <= {"0A"}
+
+
+@pytest.mark.parametrize("mpm", MPMS)
+def test_no_worker_holds_the_pipe_that_the_keeper_tells_through(
+        round_under_way):
+    """What one process reads the others don't see: the parent alone has that
+    end, whatever is forked while a keeper runs, and takes it over."""
+    httpd = round_under_way
+    (keeper,) = httpd.keepers
+    pipe = keeper.descriptors()[1]
+    assert pipe.startswith("pipe:")
+    old = workers_of(httpd)
+    assert old, "nobody serves"
+    for generation in range(3):
+        waiting.until(lambda: holders_of(httpd, pipe)
+                      == {httpd.pid, keeper.pid},
+                      lambda: f"the end of all but the parent and the keeper, "
+                      f"{holders_of(httpd, pipe)}")
+        if generation < 2:
+            httpd.graceful()
+            waiting.until(lambda: workers_of(httpd) - old, "a new worker")
+            old |= workers_of(httpd)
+    assert [k.pid for k in httpd.keepers] == [keeper.pid]
+
+
+def holders_of(httpd, pipe):
+    found = set()
+    for process in httpd.processes():
+        try:
+            if pipe in process.descriptors().values():
+                found.add(process.pid)
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def workers_of(httpd):
+    """Their pids: children that run the parent's program."""
+    program = procs.Process(httpd.pid).exe
+    found = set()
+    for process in httpd.processes():
+        try:
+            if process.parent == httpd.pid and process.exe == program:
+                found.add(process.pid)
+        except OSError:
+            continue
+    return found
 
 
 def test_nothing_secret_is_in_any_argv_or_environment(
