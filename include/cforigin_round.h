@@ -32,6 +32,13 @@
 /** A round ends when nothing moved for this long. */
 #define CFO_STALL_MS 60000L
 
+/** And after this one whatever moves: five minutes more than an issuer takes
+ * that ends when it should. Others wait for the store's lock. */
+#define CFO_ROUND_MS ((CFO_WIRE_SECONDS_MAX + 300) * 1000L)
+
+/** What is given up by then is written down for as long as this. */
+#define CFO_SETTLE_MS (10 * 60000L)
+
 struct apr_hash_t;
 
 /** The round in flight. */
@@ -51,6 +58,7 @@ typedef struct cfo_keeper_t {
     int installed;
     long began; /* cfo_child_clock */
     long moved; /* when something last did */
+    long ends;  /* when the round has to */
     int targets_told;
     struct apr_hash_t *told; /* told.c: how often a fault was logged */
     int clock_known;         /* an answer said what time it is there */

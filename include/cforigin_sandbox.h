@@ -19,7 +19,8 @@
 typedef struct cfo_sandbox_limits_t {
     size_t memory;        /* bytes of addresses; unused under a sanitizer */
     unsigned cpu_seconds; /* then SIGXCPU */
-    unsigned seconds;     /* by the clock on the wall; then SIGALRM */
+    unsigned seconds;     /* by the clock on the wall; then SIGALRM, which
+                           * whoever wants to can ignore */
     unsigned descriptors;
 } cfo_sandbox_limits_t;
 

@@ -5,7 +5,8 @@
  * here knows the store, OpenSSL or httpd.
  *
  * A list may take longer than anybody would wait for a line. So there is one
- * for each page, {"id":7,"page":12}, and the answer comes after them.
+ * for each page, {"id":7,"page":12}, in order from the first, and the answer
+ * comes after them.
  *
  * A line that can't be read is a state, never an abort: the peer is a program
  * of ours, but the text in it may come from a stranger.
@@ -16,10 +17,16 @@
 #include "cforigin_lines.h"
 #include "cforigin_result.h"
 
+/** Pages of a list, of fifty certificates each: more than 200,000. The largest
+ * zones that anybody has told of have some thousands. Whoever goes on after
+ * that doesn't mean to end. */
+#define CFO_WIRE_PAGES_MAX 4000
+
+/** How long an issuer may live: the longest round. */
+#define CFO_WIRE_SECONDS_MAX (2 * 3600)
+
 /** The longest answer, in bytes: a zone's list. */
 #define CFO_WIRE_ANSWER_MAX ((apr_size_t)64 * 1024 * 1024)
-
-/* What keeper and issuer say to each other. */
 
 typedef enum {
     CFO_OP_SETUP = 0, /* first line: the fields of cfo_setup_t; no answer */

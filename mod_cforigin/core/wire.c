@@ -376,7 +376,8 @@ static cfo_kind_t read_kind(reader_t *r)
 cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
                                    const char **fault)
 {
-    static const field_t page = {0, "page", MAY_INT, 0, 1, INT_HIGH, 0};
+    static const field_t page = {0, "page", MAY_INT, 0, 1, CFO_WIRE_PAGES_MAX,
+                                 0};
     cfo_answer_t *answer = apr_pcalloc(p, sizeof(*answer));
     reader_t r;
     json_t *object = open_line(&r, p, line);

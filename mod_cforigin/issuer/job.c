@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define PER_PAGE 50
-#define PAGES_MAX 4000
 
 /* Bodies. A page is as large as its certificates may be. */
 #define ONE_MAX ((apr_size_t)256 * 1024)
@@ -153,7 +152,7 @@ static int read_page(cfo_job_t *job, const json_t *envelope,
         return 1;
     }
     job->bytes += size_of(listed, before);
-    if (job->bytes > LIST_MAX || job->page >= PAGES_MAX) {
+    if (job->bytes > LIST_MAX || job->page >= CFO_WIRE_PAGES_MAX) {
         lacks(job, result, "the zone's list does not end");
         result->kind = CFO_PERMANENT; /* nor will it the next time */
         return 1;

@@ -5,6 +5,7 @@
  * sandbox_calls.c.
  */
 #include "cforigin_sandbox.h"
+#include "cforigin_wire.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ cfo_sandbox_limits_t cfo_sandbox_usual(int max_concurrent)
 {
     cfo_sandbox_limits_t usual = {.memory = (size_t)1 << 30,
                                   .cpu_seconds = 900,
-                                  .seconds = 2 * 3600,
+                                  .seconds = CFO_WIRE_SECONDS_MAX,
                                   .descriptors = 64};
 
     /* A call and a look each at a listener, either with a lookup's two ends
@@ -72,7 +73,9 @@ static int make_threads_small(void)
 }
 
 /* There is no limit of processes: it would count every process of httpd's
- * user. sandbox_calls.c lets none be made. */
+ * user. sandbox_calls.c lets none be made. Nor does the alarm keep anybody in
+ * who took this process over: it can't be taken off, but a signal can be
+ * ignored. It ends what hangs; the keeper kills whoever lives longer. */
 const char *cfo_sandbox_limits(const cfo_sandbox_limits_t *limits)
 {
     int failed = limit(RLIMIT_FSIZE, 0) | limit(RLIMIT_CORE, 0) |

@@ -22,6 +22,7 @@
 typedef struct waiting_t {
     int id;
     cfo_op_t op;
+    int page; /* of a list: the last one that was told */
     apr_pool_t *p;
     cfo_answer_fn *answered;
     void *baton;
@@ -311,6 +312,19 @@ static void read_said(cfo_issuer_t *issuer)
         close_fd(&issuer->err);
 }
 
+/* It goes on waiting. Each page is a sign of life, so nobody may make them
+ * up: they come one after the other, and the wire ends them. */
+static const char *take_page(waiting_t *waiting, const cfo_answer_t *answer)
+{
+    if (waiting->op != CFO_OP_LIST)
+        return "only a list has pages";
+    if (answer->page != waiting->page + 1)
+        return "\"page\" is not the next one";
+    waiting->page = answer->page;
+    waiting->answered(waiting->baton, answer);
+    return NULL;
+}
+
 static const char *take_answer(cfo_issuer_t *issuer, const char *line)
 {
     apr_pool_t *scratch;
@@ -325,9 +339,8 @@ static const char *take_answer(cfo_issuer_t *issuer, const char *line)
         waiting =
             apr_hash_get(issuer->waiting, &answer->id, sizeof(answer->id));
     if (waiting && answer->page) {
-        if (waiting->op == CFO_OP_LIST)
-            waiting->answered(waiting->baton, answer);
-        waiting = NULL; /* it goes on waiting */
+        fault = take_page(waiting, answer);
+        waiting = NULL;
     }
     if (waiting) {
         apr_hash_set(issuer->waiting, &waiting->id, sizeof(waiting->id), NULL);

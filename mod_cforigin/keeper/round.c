@@ -168,18 +168,24 @@ static void hang_up(cfo_keeper_t *keeper)
             cfo_issuer_hang_up(keeper->desks[i].issuer);
 }
 
-/* Nothing moved for a minute. What was asked fails as transient, and so does
+/* Nothing moved for a minute, or the time is up: an issuer that is not ours
+ * any more may move for ever. What was asked fails as transient, and so does
  * the rest; when not even that moves anything, the round is at its end. */
 static int stalled(cfo_keeper_t *keeper)
 {
-    if (cfo_child_clock() - keeper->moved < CFO_STALL_MS)
+    long now = cfo_child_clock();
+    int is_late = now >= keeper->ends;
+
+    if (!is_late && now - keeper->moved < CFO_STALL_MS)
         return 0;
     if (keeper->fault.kind != CFO_OK)
         return 1;
-    keeper->moved = cfo_child_clock();
-    keeper->fault =
-        cfo_result_make(keeper->pool, CFO_TRANSIENT, "nothing moved for %ld s",
-                        CFO_STALL_MS / 1000);
+    keeper->moved = now;
+    keeper->ends += is_late ? CFO_SETTLE_MS : 0;
+    keeper->fault = cfo_result_make(
+        keeper->pool, CFO_TRANSIENT,
+        is_late ? "the round took more than %ld s" : "nothing moved for %ld s",
+        (is_late ? CFO_ROUND_MS : CFO_STALL_MS) / 1000);
     hang_up(keeper);
     for (int i = 0; i < keeper->ndesks; i++)
         if (keeper->desks[i].issuer)
@@ -222,6 +228,7 @@ static int work(cfo_keeper_t *keeper)
         keeper->pool, (apr_size_t)(2 + 3 * keeper->ndesks) * sizeof(*fds));
 
     keeper->moved = cfo_child_clock();
+    keeper->ends = keeper->moved + CFO_ROUND_MS;
     begin_revocations(keeper);
     begin_some(keeper);
     while (keeper->open > 0) {

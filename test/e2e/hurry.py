@@ -23,6 +23,18 @@ def environment():
     return variables
 
 
+def by_hand(monkeypatch, path):
+    """The keepers of this test go by a clock that is so many seconds ahead as
+    the file says: "+0" to begin with."""
+    path.write_text("+0\n")
+    path.chmod(0o666)
+    for name, value in environment().items():
+        if name != "FAKETIME":
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(path))
+    monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
+
+
 def hurry(monkeypatch):
     """The keepers of this test; its issuers have no environment."""
     for name, value in environment().items():

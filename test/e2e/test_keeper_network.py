@@ -2,6 +2,11 @@
 """The keeper and its issuer where the API can't be reached, hangs, or has
 more to say than anybody wants to hear."""
 
+import json
+import textwrap
+
+import pytest
+
 import hurry
 from keeper_client import api, api_process, fake_issuer, item, keeper
 
@@ -35,25 +40,81 @@ def test_a_list_that_cant_be_taken_holds_up_nothing(keeper, api):
                for line in done.logs("warning"))
 
 
-def test_a_list_of_many_pages_is_waited_for(keeper, monkeypatch):
-    """Six pages of half a minute each; by the keeper's clock, of a second."""
-    libexec = fake_issuer(keeper, """
-import json, sys, time
+# Loses the answer to a create, and lists its zone as the rest of the program
+# says.
+LISTS = """
+import fcntl, json, sys, termios, time
 def tell(**line):
     print(json.dumps(line), flush=True)
-for line in sys.stdin:
-    asked = json.loads(line)
+def answer(asked):
     if asked["op"] == "create":
         tell(id=asked["id"], ok=False, kind="transient", lost=1, message="m")
     elif asked["op"] == "zone":
         tell(id=asked["id"], ok=True, zone="example.com", zone_id="z")
     elif asked["op"] == "list":
-        for page in range(1, 7):
-            time.sleep(1)
-            tell(id=asked["id"], page=page)
-        tell(id=asked["id"], ok=False, kind="transient", message="the end")
+        give_list(asked["id"])
+def give_list(id):
+%s
+for line in sys.stdin:
+    answer(json.loads(line))
+"""
+
+
+def lister(keeper, text):
+    return fake_issuer(keeper, LISTS % textwrap.indent(text, "    "))
+
+
+def test_a_list_of_many_pages_is_waited_for(keeper, monkeypatch):
+    """Six pages of half a minute each; by the keeper's clock, of a second."""
+    libexec = lister(keeper, """
+for page in range(1, 7):
+    time.sleep(1)
+    tell(id=id, page=page)
+tell(id=id, ok=False, kind="transient", message="the end")
 """)
     hurry.hurry(monkeypatch)
     done = keeper.run([item("a.example.com")], libexec=libexec)
     assert done.failure()["message"] == "the end"
     assert done.seconds > 5
+
+
+@pytest.mark.parametrize("pages, told", [
+    ("[1, 1]", '"page" is not the next one'),
+    ("[2]", '"page" is not the next one'),
+    ("[1, 3]", '"page" is not the next one'),
+    ("range(1, 10000)", '"page" is no number from 1 to 4000')])
+def test_pages_that_nobody_has_read_keep_no_round_alive(keeper, pages, told):
+    libexec = lister(keeper, f"""
+for page in {pages}:
+    tell(id=id, page=page)
+""")
+    done = keeper.run([item("a.example.com")], libexec=libexec)
+    error = done.failure()
+    assert error["kind"] == "local" and told in error["message"]
+    assert done.seconds < 20
+
+
+def test_a_round_ends_whatever_an_issuer_says(keeper, monkeypatch):
+    """A page whenever the keeper has taken the last one, each fifty seconds
+    later by its clock. What waits for it fails; the next server gets the
+    lock."""
+    clock = keeper.folder / "clock"
+    hurry.by_hand(monkeypatch, clock)
+    libexec = lister(keeper, f"""
+for page in range(1, 4000):
+    tell(id=id, page=page)
+    while fcntl.ioctl(1, termios.FIONREAD, bytes(4)) != bytes(4):
+        time.sleep(0.001)
+    time.sleep(0.002)
+    with open({str(clock)!r}, "r+") as file:
+        file.write("+%d\\n" % (50 * page))
+""")
+    round_ = keeper.start([item("a.example.com")], libexec=libexec)
+    done = round_.wait(40)
+    assert done.code == 0
+    assert done.failure()["message"] == "the round took more than 7500 s"
+    assert done.failure()["kind"] == "transient"
+    hours = int(clock.read_text()) / 3600
+    assert 2 < hours < 2.5
+    intent, = keeper.store.glob("certs/*/*/pending/intent.json")
+    assert json.loads(intent.read_text())["asked"]
