@@ -33,8 +33,9 @@ struct json_t;
 
 typedef struct cfo_cloudflare_t cfo_cloudflare_t;
 
-/** Called once for each request, and before that with each page that a list
- * has come to (answer->page). The answer is gone after the call. */
+/** Called once for each request, and before that for each certificate of a
+ * list and for each page that it has come to (answer->page). The answer is
+ * gone after the call. */
 typedef void cfo_cloudflare_answered_fn(void *baton,
                                         const cfo_answer_t *answer);
 
@@ -83,8 +84,15 @@ int cfo_envelope_certificate(apr_pool_t *p, const struct json_t *envelope,
 /** The serial of a revocation; NULL when it isn't told. */
 const char *cfo_envelope_serial(apr_pool_t *p, const struct json_t *envelope);
 
-/** Append a page of a list (cfo_listed_t); entries without a certificate are
- * passed over. @return how many entries the page had, -1 when it is none */
+/** One certificate of a zone's list. */
+typedef struct cfo_listed_t {
+    const char *serial;      /* the API's id */
+    const char *certificate; /* PEM */
+    int revoked;
+} cfo_listed_t;
+
+/** Append a page of a list (cfo_listed_t); entries without a certificate, or
+ * with one that is too large to be told, are passed over. @return how many entries the page had, -1 when it is none */
 int cfo_envelope_list(apr_pool_t *p, const struct json_t *envelope,
                       apr_array_header_t *listed);
 

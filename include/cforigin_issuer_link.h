@@ -19,8 +19,9 @@
 typedef struct cfo_issuer_t cfo_issuer_t;
 
 /** Called once for each request, from cfo_issuer_events. The answer lives in
- * the pool that the request was sent with. Before that it is called with each
- * page that a list has come to (answer->page): something moves, no more. */
+ * the pool that the request was sent with. Before that it is called for each
+ * certificate of a list, and for each page that the list has come to
+ * (answer->page): those are gone after the call. */
 typedef void cfo_answer_fn(void *baton, const cfo_answer_t *answer);
 
 /** A line the issuer wrote to its stderr, made printable and cut. */

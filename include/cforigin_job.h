@@ -17,9 +17,10 @@ typedef struct cfo_job_t {
     cfo_answer_t answer; /* its result is set at the end, by the caller */
     cfo_call_t call;
     int page;                   /* list: the one that is asked for */
-    apr_size_t bytes;           /* list: of the answer, so far */
+    apr_size_t bytes;           /* list: of its certificates, so far */
     const char *page_head;      /* list: first serial of the page before */
-    apr_array_header_t *listed; /* list */
+    apr_array_header_t *listed; /* list: of the page that was read, until
+                                 * the next call: cfo_listed_t */
     const char *candidate;      /* zone: the suffix that is looked for now */
 } cfo_job_t;
 

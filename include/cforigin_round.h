@@ -83,6 +83,7 @@ typedef struct cfo_desk_t {
     int sequence;                 /* of lost answers and lists */
     struct apr_hash_t *lookups;   /* find.c: hostname -> its zone */
     struct apr_hash_t *zones;     /* find.c: zone id -> its list */
+    apr_size_t listed;            /* find.c: bytes of all lists */
     apr_array_header_t *clock_waiting; /* probe.c: cfo_task_t * */
 } cfo_desk_t;
 

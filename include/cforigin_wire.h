@@ -4,9 +4,11 @@
  * line, in any order, matched by id. Shared by keeper and issuer, so nothing
  * here knows the store, OpenSSL or httpd.
  *
- * A list may take longer than anybody would wait for a line. So there is one
- * for each page, {"id":7,"page":12}, in order from the first, and the answer
- * comes after them.
+ * A list may take longer than anybody would wait for a line, and be longer
+ * than any line should be. So its certificates come one a line,
+ * {"id":7,"page":12,"certificate":...}, with a line for each page that is
+ * whole, {"id":7,"page":12}, in order from the first. The answer comes after
+ * them.
  *
  * A line that can't be read is a state, never an abort: the peer is a program
  * of ours, but the text in it may come from a stranger.
@@ -25,8 +27,18 @@
 /** How long an issuer may live: the longest round. */
 #define CFO_WIRE_SECONDS_MAX (2 * 3600)
 
-/** The longest answer, in bytes: a zone's list. */
-#define CFO_WIRE_ANSWER_MAX ((apr_size_t)64 * 1024 * 1024)
+/** The longest certificate, in bytes of JSON: as much as is taken from the
+ * API for one, with all that stands around it. */
+#define CFO_WIRE_CERTIFICATE_MAX ((apr_size_t)256 * 1024)
+
+/** The longest of all answers, in bytes. */
+#define CFO_WIRE_ANSWER_MAX (CFO_WIRE_CERTIFICATE_MAX + CFO_WIRE_WORDS_MAX)
+
+/** The longest answer that has no certificate in it. */
+#define CFO_WIRE_WORDS_MAX ((apr_size_t)16 * 1024)
+
+/** Of a list's certificates, in bytes: some forty thousand. */
+#define CFO_WIRE_LIST_MAX ((apr_size_t)48 * 1024 * 1024)
 
 typedef enum {
     CFO_OP_SETUP = 0, /* first line: the fields of cfo_setup_t; no answer */
@@ -69,23 +81,16 @@ typedef struct cfo_request_t {
     const char *sni;              /* served */
 } cfo_request_t;
 
-/** One certificate of a zone's list. */
-typedef struct cfo_listed_t {
-    const char *serial;      /* the API's id */
-    const char *certificate; /* PEM */
-    int revoked;
-} cfo_listed_t;
-
 typedef struct cfo_answer_t {
     int id;
-    int page; /* list: pages read so far, and no answer yet; the rest is
-               * empty then. 0: an answer */
+    int page; /* list: no answer yet, but a certificate of this page, or, with
+               * none, the page's end; the rest is empty. 0: an answer */
     cfo_result_t result;
-    const char *certificate; /* create, get */
-    const char *serial;      /* create, get, revoke: as the API says */
+    const char *certificate; /* create, get, a page: PEM */
+    const char *serial;      /* with it, and revoke: the API's id */
+    int revoked;             /* a page's certificate */
     const char *zone_id;     /* zone; NULL with ok: no such zone here */
     const char *zone;        /* zone: its name */
-    const apr_array_header_t *certificates; /* list: cfo_listed_t */
     const char *sha256;      /* served */
     apr_time_t date;         /* the API's Date header, 0 unknown */
     int calls;               /* HTTP requests this took, retries included */
@@ -94,6 +99,12 @@ typedef struct cfo_answer_t {
 /** One line, without newline, allocated from p. */
 const char *cfo_wire_request(apr_pool_t *p, const cfo_request_t *request);
 const char *cfo_wire_answer(apr_pool_t *p, const cfo_answer_t *answer);
+
+/** The longest answer to such a request, in bytes. */
+apr_size_t cfo_wire_answer_max(cfo_op_t op);
+
+/** All of it in p. */
+cfo_answer_t *cfo_wire_copy_answer(apr_pool_t *p, const cfo_answer_t *answer);
 
 /** @return NULL and *fault (a sentence) when the line is none */
 cfo_request_t *cfo_wire_read_request(apr_pool_t *p, const char *line,

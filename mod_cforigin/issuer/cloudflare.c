@@ -212,14 +212,23 @@ static void mind_headers(cfo_cloudflare_t *cf, const cfo_call_t *call,
 /* A page is as good as an answer: who waits goes on waiting, and so do we. */
 static void tell_page(task_t *task)
 {
-    cfo_answer_t progress = {.id = task->job.answer.id};
+    const cfo_job_t *job = &task->job;
+    cfo_answer_t end = {.id = job->answer.id, .page = job->page - 1};
 
-    if (task->job.request->op != CFO_OP_LIST) {
+    if (job->request->op != CFO_OP_LIST) {
         return;
     }
     task->give_up_at = 0;
-    progress.page = task->job.page - 1;
-    task->cf->answered(task->cf->baton, &progress);
+    for (int i = 0; i < job->listed->nelts; i++) {
+        const cfo_listed_t *one = &APR_ARRAY_IDX(job->listed, i, cfo_listed_t);
+        cfo_answer_t line = end;
+
+        line.certificate = one->certificate;
+        line.serial = one->serial;
+        line.revoked = one->revoked;
+        task->cf->answered(task->cf->baton, &line);
+    }
+    task->cf->answered(task->cf->baton, &end);
 }
 
 static void called(cfo_call_t *call)

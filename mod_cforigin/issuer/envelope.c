@@ -230,6 +230,19 @@ static int is_revoked(const json_t *entry)
     return at && strncmp(at, "0001-01-01", 10) != 0;
 }
 
+/* As JSON, which writes a control character as six bytes. */
+static int fits_a_line(const char *text)
+{
+    apr_size_t len = 0;
+
+    for (; *text && len <= CFO_WIRE_CERTIFICATE_MAX; text++) {
+        len += (unsigned char)*text < 0x20     ? 6
+               : *text == '"' || *text == '\\' ? 2
+                                               : 1;
+    }
+    return len <= CFO_WIRE_CERTIFICATE_MAX;
+}
+
 int cfo_envelope_list(apr_pool_t *p, const json_t *envelope,
                       apr_array_header_t *listed)
 {
@@ -243,7 +256,7 @@ int cfo_envelope_list(apr_pool_t *p, const json_t *envelope,
         const json_t *entry = json_array_get(result, i);
         const char *certificate = text_of(entry, "certificate");
 
-        if (certificate) {
+        if (certificate && fits_a_line(certificate)) {
             cfo_listed_t *one = apr_array_push(listed);
 
             one->certificate = apr_pstrdup(p, certificate);

@@ -12,11 +12,9 @@
 #define PER_PAGE 50
 
 /* Bodies. A page is as large as its certificates may be. */
-#define ONE_MAX ((apr_size_t)256 * 1024)
+#define ONE_MAX CFO_WIRE_CERTIFICATE_MAX
 #define PAGE_MAX (PER_PAGE * ONE_MAX)
 
-/* What is kept of a list has to fit into an answer, as JSON. */
-#define LIST_MAX (CFO_WIRE_ANSWER_MAX / 4 * 3)
 #define ENTRY_BYTES 64 /* of an entry's own, beside its texts */
 
 void cfo_job_begin(cfo_job_t *job, apr_pool_t *p, const cfo_request_t *request)
@@ -30,9 +28,6 @@ void cfo_job_begin(cfo_job_t *job, apr_pool_t *p, const cfo_request_t *request)
     job->page = 1;
     job->candidate = name && !strncmp(name, "*.", 2) ? name + 2 : name;
     apr_pool_create(&job->step, p);
-    if (request->op == CFO_OP_LIST) {
-        job->listed = apr_array_make(p, PER_PAGE, sizeof(cfo_listed_t));
-    }
 }
 
 /* ---- what is asked ---- */
@@ -115,12 +110,12 @@ static void lacks(const cfo_job_t *job, cfo_result_t *result, const char *what)
     result->lost = job->request->op == CFO_OP_CREATE;
 }
 
-/* Bytes that the answer grows by. */
-static apr_size_t size_of(const apr_array_header_t *listed, int from)
+/* Bytes that the list grows by. */
+static apr_size_t size_of(const apr_array_header_t *listed)
 {
     apr_size_t size = 0;
 
-    for (int i = from; i < listed->nelts; i++) {
+    for (int i = 0; i < listed->nelts; i++) {
         const cfo_listed_t *one = &APR_ARRAY_IDX(listed, i, cfo_listed_t);
 
         size += ENTRY_BYTES + strlen(one->certificate) +
@@ -132,33 +127,32 @@ static apr_size_t size_of(const apr_array_header_t *listed, int from)
 static int read_page(cfo_job_t *job, const json_t *envelope,
                      cfo_result_t *result)
 {
-    apr_array_header_t *listed = job->listed;
-    int before = listed->nelts;
-    int n = cfo_envelope_list(job->p, envelope, listed);
-    const char *head = listed->nelts > before
-                           ? APR_ARRAY_IDX(listed, before, cfo_listed_t).serial
+    apr_array_header_t *listed =
+        apr_array_make(job->step, PER_PAGE, sizeof(cfo_listed_t));
+    int n = cfo_envelope_list(job->step, envelope, listed);
+    const char *head = listed->nelts > 0
+                           ? APR_ARRAY_IDX(listed, 0, cfo_listed_t).serial
                            : NULL;
 
+    job->listed = listed;
     if (n < 0) {
         lacks(job, result, "the list is no list");
         return 1;
     }
     if (head && job->page_head && !strcmp(head, job->page_head)) {
-        listed->nelts = before; /* it knows no pages: the same one again */
-        n = 0;
+        n = 0; /* it knows no pages: the same one again */
     }
     if (n == 0) {
-        job->answer.certificates = listed;
         return 1;
     }
-    job->bytes += size_of(listed, before);
-    if (job->bytes > LIST_MAX || job->page >= CFO_WIRE_PAGES_MAX) {
+    job->bytes += size_of(listed);
+    if (job->bytes > CFO_WIRE_LIST_MAX || job->page >= CFO_WIRE_PAGES_MAX) {
         lacks(job, result, "the zone's list does not end");
         result->kind = CFO_PERMANENT; /* nor will it the next time */
         return 1;
     }
     job->page++;
-    job->page_head = head;
+    job->page_head = apr_pstrdup(job->p, head);
     return 0;
 }
 

@@ -15,6 +15,21 @@
 #include <apr_strings.h>
 #include <string.h>
 
+/* What is kept of all lists of an account, in bytes: more than a list that is
+ * taken may have. Without an end an issuer that is not ours any more would
+ * fill the memory with them. */
+#define LISTED_MAX (CFO_WIRE_LIST_MAX + CFO_WIRE_LIST_MAX / 2)
+
+/* One certificate of a list. */
+typedef struct listed_t {
+    const char *serial;
+    const char *certificate;
+    apr_time_t not_before; /* once it is in the index */
+} listed_t;
+
+/* What one takes beside its texts, its place in the index included. */
+#define LISTED_BYTES 256
+
 /* The certificates of a zone, by the hash of their public keys. */
 typedef struct zone_t {
     cfo_desk_t *desk;
@@ -25,8 +40,10 @@ typedef struct zone_t {
     int busy;
     int asked_at; /* desk->sequence of the list in by_key, or under way */
     int listed;
-    const apr_array_header_t *certificates;
-    apr_hash_t *by_key;          /* spki_sha256 -> cfo_listed_t */
+    apr_array_header_t *certificates; /* listed_t, not revoked */
+    apr_size_t bytes;                 /* of them, as in desk->listed */
+    int too_large;
+    apr_hash_t *by_key;          /* spki_sha256 -> listed_t */
     apr_array_header_t *waiting; /* cfo_task_t * */
 } zone_t;
 
@@ -62,32 +79,38 @@ static apr_array_header_t *take_waiting(cfo_keeper_t *keeper,
 
 /* --- lists --- */
 
-/* On a worker: of several certificates for one key the youngest counts. */
+/* Of several certificates for one key the youngest counts. */
+static void index_one(zone_t *zone, listed_t *listed,
+                      const cfo_cert_facts_t *facts)
+{
+    const listed_t *before =
+        apr_hash_get(zone->by_key, facts->spki_sha256, APR_HASH_KEY_STRING);
+
+    if (before && before->not_before >= facts->not_before)
+        return;
+    listed->not_before = facts->not_before;
+    apr_hash_set(zone->by_key, apr_pstrdup(zone->p, facts->spki_sha256),
+                 APR_HASH_KEY_STRING, listed);
+}
+
+/* On a worker. */
 static void index_list(void *baton)
 {
     zone_t *zone = baton;
-    apr_hash_t *facts_of = apr_hash_make(zone->p);
+    apr_pool_t *scratch;
 
+    apr_pool_create(&scratch, zone->p);
     zone->by_key = apr_hash_make(zone->p);
     for (int i = 0; i < zone->certificates->nelts; i++) {
-        const cfo_listed_t *listed =
-            &APR_ARRAY_IDX(zone->certificates, i, cfo_listed_t);
-        const cfo_cert_facts_t *facts, *before;
+        listed_t *listed = &APR_ARRAY_IDX(zone->certificates, i, listed_t);
+        const cfo_cert_facts_t *facts = cfo_pki_facts(
+            scratch, listed->certificate, strlen(listed->certificate), 1);
 
-        if (listed->revoked || !listed->certificate)
-            continue;
-        facts = cfo_pki_facts(zone->p, listed->certificate,
-                              strlen(listed->certificate), 1);
-        if (!facts)
-            continue;
-        before =
-            apr_hash_get(facts_of, facts->spki_sha256, APR_HASH_KEY_STRING);
-        if (before && before->not_before >= facts->not_before)
-            continue;
-        apr_hash_set(facts_of, facts->spki_sha256, APR_HASH_KEY_STRING, facts);
-        apr_hash_set(zone->by_key, facts->spki_sha256, APR_HASH_KEY_STRING,
-                     listed);
+        if (facts)
+            index_one(zone, listed, facts);
+        apr_pool_clear(scratch);
     }
+    apr_pool_destroy(scratch);
 }
 
 static void indexed(void *baton)
@@ -113,23 +136,54 @@ static void list_failed(zone_t *zone, const cfo_result_t *result)
         give_up(APR_ARRAY_IDX(waiting, i, cfo_task_t *), result);
 }
 
+static void keep_listed(zone_t *zone, const cfo_answer_t *answer)
+{
+    apr_size_t bytes = LISTED_BYTES + strlen(answer->certificate) +
+                       (answer->serial ? strlen(answer->serial) : 0);
+    listed_t *listed;
+
+    zone->too_large =
+        zone->too_large || zone->desk->listed + bytes > LISTED_MAX;
+    if (zone->too_large || answer->revoked)
+        return;
+    zone->bytes += bytes;
+    zone->desk->listed += bytes;
+    listed = apr_array_push(zone->certificates);
+    listed->certificate = apr_pstrdup(zone->p, answer->certificate);
+    listed->serial = apr_pstrdup(zone->p, answer->serial);
+}
+
+static void forget_list(zone_t *zone)
+{
+    apr_pool_clear(zone->p);
+    zone->desk->listed -= zone->bytes;
+    zone->bytes = 0;
+    zone->too_large = 0;
+    zone->certificates = apr_array_make(zone->p, 16, sizeof(listed_t));
+}
+
 static void list_answered(void *baton, const cfo_answer_t *answer)
 {
     zone_t *zone = baton;
+    cfo_result_t result = answer->result;
 
+    if (answer->page && answer->certificate) {
+        keep_listed(zone, answer);
+        return;
+    }
     if (answer->page) {
         zone->desk->keeper->moved = cfo_child_clock();
         return;
     }
     cfo_desk_learn(zone->desk, CFO_OP_LIST, answer);
-    if (answer->result.kind != CFO_OK) {
-        list_failed(zone, &answer->result);
+    if (result.kind == CFO_OK && zone->too_large)
+        result = cfo_result_make(zone->p, CFO_PERMANENT,
+                                 "the account's lists are larger than is "
+                                 "taken");
+    if (result.kind != CFO_OK) {
+        list_failed(zone, &result);
         return;
     }
-    zone->certificates =
-        answer->certificates
-            ? answer->certificates
-            : apr_array_make(zone->p, 1, sizeof(cfo_listed_t));
     zone->job.run = index_list;
     zone->job.done = indexed;
     zone->job.baton = zone;
@@ -140,7 +194,7 @@ static void ask_list(zone_t *zone)
 {
     cfo_request_t request = {.op = CFO_OP_LIST};
 
-    apr_pool_clear(zone->p);
+    forget_list(zone);
     zone->busy = 1;
     zone->listed = 0;
     zone->asked_at = ++zone->desk->sequence;
@@ -150,7 +204,7 @@ static void ask_list(zone_t *zone)
 
 static void search(cfo_task_t *task, zone_t *zone)
 {
-    const cfo_listed_t *listed = apr_hash_get(
+    const listed_t *listed = apr_hash_get(
         zone->by_key, task->intent.spki_sha256, APR_HASH_KEY_STRING);
 
     if (listed) {

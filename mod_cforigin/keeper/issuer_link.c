@@ -320,9 +320,18 @@ static const char *take_page(waiting_t *waiting, const cfo_answer_t *answer)
         return "only a list has pages";
     if (answer->page != waiting->page + 1)
         return "\"page\" is not the next one";
-    waiting->page = answer->page;
+    if (!answer->certificate)
+        waiting->page = answer->page;
     waiting->answered(waiting->baton, answer);
     return NULL;
+}
+
+/* Whose pool it belongs into is known when its id is. */
+static const cfo_answer_t *take_out(cfo_issuer_t *issuer, waiting_t *waiting,
+                                    const cfo_answer_t *answer)
+{
+    apr_hash_set(issuer->waiting, &waiting->id, sizeof(waiting->id), NULL);
+    return cfo_wire_copy_answer(waiting->p, answer);
 }
 
 static const char *take_answer(cfo_issuer_t *issuer, const char *line)
@@ -332,20 +341,19 @@ static const char *take_answer(cfo_issuer_t *issuer, const char *line)
     const char *fault = NULL;
     waiting_t *waiting = NULL;
 
-    /* Whose pool it belongs into is known when its id is. */
     apr_pool_create(&scratch, issuer->pool);
     answer = cfo_wire_read_answer(scratch, line, &fault);
     if (answer)
         waiting =
             apr_hash_get(issuer->waiting, &answer->id, sizeof(answer->id));
-    if (waiting && answer->page) {
+    if (waiting && strlen(line) > cfo_wire_answer_max(waiting->op))
+        fault = "it is too long";
+    else if (waiting && answer->page) {
         fault = take_page(waiting, answer);
         waiting = NULL;
     }
-    if (waiting) {
-        apr_hash_set(issuer->waiting, &waiting->id, sizeof(waiting->id), NULL);
-        answer = cfo_wire_read_answer(waiting->p, line, &fault);
-    }
+    else if (waiting)
+        answer = take_out(issuer, waiting, answer);
     if (fault)
         fault = apr_pstrcat(issuer->pool,
                             "gave an answer that is none: ", fault, NULL);

@@ -59,7 +59,7 @@ class Issuer:
         os.close(self.fd)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.pid, self.rest, self.next_id = self.process.pid, b"", 0
-        self.unclaimed, self.pages = {}, []
+        self.unclaimed, self.pages, self.listed = {}, [], {}
 
     def __enter__(self):
         return self
@@ -102,12 +102,25 @@ class Issuer:
             assert data or not ready, "the issuer ended"
             *lines, self.rest = (self.rest + data).split(b"\n")
             for line in map(json.loads, lines):
-                if "page" in line:
-                    self.pages.append(line)
-                    continue
-                assert line["id"] not in self.unclaimed, "answered twice"
-                self.unclaimed[line["id"]] = line
+                self._take(line)
         return [self.unclaimed.pop(i) for i in ids]
+
+    def _take(self, line):
+        """A list's certificates come one a line before its answer; they are
+        put into it."""
+        id = line["id"]
+        assert id not in self.unclaimed, "answered twice"
+        if "certificate" in line and "page" in line:
+            self.listed.setdefault(id, []).append(
+                {"page": line["page"], "serial": line.get("serial"),
+                 "certificate": line["certificate"],
+                 "revoked": bool(line.get("revoked"))})
+        elif "page" in line:
+            self.pages.append(line)
+        else:
+            if id in self.listed:
+                line["certificates"] = self.listed.pop(id)
+            self.unclaimed[id] = line
 
     def ask(self, op, timeout=20, **fields):
         return self.answers([self.put(op, **fields)], timeout)[0]

@@ -52,8 +52,8 @@ def test_a_certificate_from_birth_to_revocation(api, issuer):
     again = issuer.ask("revoke", serial=made["serial"])
     assert again["ok"] and again["serial"] == made["serial"]
     listed = issuer.ask("list", zone_id=zone["zone_id"])["certificates"]
-    assert {"serial": made["serial"], "certificate": made["certificate"],
-            "revoked": True} in listed
+    assert {"page": 1, "serial": made["serial"], "revoked": True,
+            "certificate": made["certificate"]} in listed
     assert list(api.creates()[0]["body"]) == [
         "csr", "hostnames", "request_type", "requested_validity"]
 
@@ -98,6 +98,7 @@ def test_a_list_is_read_to_an_empty_page(api, issuer):
     assert [q["page"] for q in queries] == ["1", "2", "3"]
     assert {q["per_page"] for q in queries} == {"50"}
     assert issuer.pages == [{"id": listed["id"], "page": n} for n in (1, 2)]
+    assert [c["page"] for c in listed["certificates"]] == 50 * [1] + 10 * [2]
 
 
 def test_a_list_that_knows_no_pages_ends(tmp_path):

@@ -3,11 +3,15 @@
 more to say than anybody wants to hear."""
 
 import json
+import os
 import textwrap
+import time
+from pathlib import Path
 
 import pytest
 
 import hurry
+import keeper_client
 from keeper_client import api, api_process, fake_issuer, item, keeper
 
 
@@ -118,3 +122,76 @@ for page in range(1, 4000):
     assert 2 < hours < 2.5
     intent, = keeper.store.glob("certs/*/*/pending/intent.json")
     assert json.loads(intent.read_text())["asked"]
+
+
+# ---- what an issuer that is not ours any more could say ---------------------
+
+def peak_of(round_):
+    """The most memory that the keeper had, in KiB, looked at until its end."""
+    status, peak = Path(f"/proc/{round_.process.pid}/status"), 0
+    end = time.monotonic() + 60 * keeper_client.PATIENCE
+    while round_.process.poll() is None:
+        assert time.monotonic() < end
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                peak = int(line.split()[1])
+        time.sleep(0.001)
+    return peak
+
+
+# What is written after the id, and what is told of it.
+RUBBISH = {
+    "nested": ('"ok":true,"x":[%s[]]' % ("[]," * 80000),
+               "more in it than an answer"),
+    "members": ('"ok":true,%s"x":1' % "".join(
+        f'"{n:x}":0,' for n in range(25000)), "more in it than an answer"),
+    "endless": ('"ok":true,"x":"%s"' % ("x" * 12000000), "too long"),
+    "endless-nested": ('"ok":true,"x":[%s[]]' % ("[]," * 4000000), "too long"),
+    "zone": ('"ok":true,"zone":"%s"' % ("x" * 100000), "too long"),
+}
+
+
+@pytest.mark.skipif("CFORIGIN_PRELOAD" in os.environ,
+                    reason="a sanitizer takes memory of its own")
+@pytest.mark.parametrize("word", RUBBISH)
+def test_rubbish_takes_no_memory(keeper, word):
+    text, told = RUBBISH[word]
+    (keeper.folder / "text").write_text(text)
+    op = "zone" if word == "zone" else "create"
+    libexec = lister(keeper, "pass")
+    program = keeper.folder / "cforigin-issuer"
+    program.write_text(program.read_text().replace(
+        "def answer(asked):", f"""
+def answer(asked):
+    if asked["op"] == {op!r}:
+        text = open({str(keeper.folder / "text")!r}).read()
+        sys.stdout.write('{{"id":%d,%s}}\\n' % (asked["id"], text))
+        sys.stdout.flush()
+        return"""))
+    round_ = keeper.start([item("a.example.com")], libexec=libexec)
+    peak = peak_of(round_)
+    error = round_.wait().failure()
+    assert error["kind"] == "local" and told in error["message"], error
+    assert peak < 24 * 1024, peak
+
+
+@pytest.mark.skipif("CFORIGIN_PRELOAD" in os.environ,
+                    reason="a sanitizer takes memory of its own")
+@pytest.mark.parametrize("size, serials", [(200000, 1000), (1, 600000)])
+def test_a_list_without_an_end_takes_so_much_memory_and_no_more(
+        keeper, size, serials):
+    """It can't be looked into, so what was lost is asked for again."""
+    libexec = lister(keeper, f"""
+certificate = "x" * {size}
+for serial in range(1, {serials} + 1):
+    sys.stdout.write('{{"id":%d,"page":1,"certificate":"%s","serial":"%d"}}\\n'
+                     % (id, certificate, serial))
+tell(id=id, ok=True)
+""")
+    round_ = keeper.start([item("a.example.com")], libexec=libexec)
+    peak = peak_of(round_)
+    done = round_.wait()
+    assert any("lists are larger than is taken" in line
+               for line in done.logs("warning")), done.logs()
+    assert keeper.journal_words().count("asked") == 3
+    assert peak < 160 * 1024, peak

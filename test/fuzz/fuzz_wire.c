@@ -37,6 +37,8 @@ static void as_answer(apr_pool_t *p, const char *text)
     must(line && !strchr(line, '\n'));
     answer = cfo_wire_read_answer(p, line, &fault);
     must(answer && !strcmp(cfo_wire_answer(p, answer), line));
+    answer = cfo_wire_copy_answer(p, answer);
+    must(!strcmp(cfo_wire_answer(p, answer), line));
 }
 
 static void run(apr_pool_t *p, char *text, size_t size)

@@ -297,6 +297,18 @@ static void test_lines_that_are_no_request(void **state)
     }
 }
 
+/* One that shares nothing with the original, which is gone. */
+static cfo_answer_t *copy_of(const cfo_answer_t *answer)
+{
+    apr_pool_t *first;
+    cfo_answer_t *copy;
+
+    apr_pool_create(&first, pool);
+    copy = cfo_wire_copy_answer(pool, cfo_wire_copy_answer(first, answer));
+    apr_pool_destroy(first);
+    return copy;
+}
+
 static void test_answers_round_trip(void **state)
 {
     static const char *const lines[] = {
@@ -311,11 +323,10 @@ static void test_answers_round_trip(void **state)
         "\"lost\":1,\"calls\":1}",
         "{\"id\":5,\"ok\":true,\"zone_id\":\"023e\",\"zone\":\"a.b\"}",
         "{\"id\":6,\"ok\":true,\"sha256\":\"ab12\"}",
-        "{\"id\":7,\"ok\":true,\"certificates\":[{\"serial\":\"1\","
-        "\"certificate\":\"c\",\"revoked\":true},{\"serial\":\"2\","
-        "\"certificate\":\"d\",\"revoked\":false}]}",
-        "{\"id\":8,\"ok\":true,\"certificates\":[]}",
-        "{\"id\":9,\"page\":12}"};
+        "{\"id\":7,\"page\":12,\"certificate\":\"c\",\"serial\":\"1\","
+        "\"revoked\":1}",
+        "{\"id\":8,\"page\":12,\"certificate\":\"c\"}",
+        "{\"id\":9,\"page\":4000}"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -325,10 +336,18 @@ static void test_answers_round_trip(void **state)
         assert_null(fault);
         assert_non_null(answer);
         assert_string_equal(cfo_wire_answer(pool, answer), lines[i]);
+        answer = copy_of(answer);
+        assert_string_equal(cfo_wire_answer(pool, answer), lines[i]);
         assert_int_equal(answer->result.kind == CFO_OK && !answer->page,
                          strstr(lines[i], "\"ok\":true") != NULL);
     }
 }
+
+#define MORE "the line has more in it than an answer"
+#define NONE "the line is no JSON object"
+#define TEN                                                                   \
+    ",\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,"                               \
+    "\"f\":1,\"g\":2,\"h\":3,\"i\":4,\"j\":5"
 
 static void test_lines_that_are_no_answer(void **state)
 {
@@ -351,20 +370,45 @@ static void test_lines_that_are_no_answer(void **state)
          "\"certificate\" is no text"},
         {"{\"id\":1,\"ok\":true,\"http\":1000}",
          "\"http\" is no number from 0 to 999"},
-        {"{\"id\":1,\"ok\":true,\"certificates\":{}}",
-         "\"certificates\" is no list"},
-        {"{\"id\":1,\"ok\":true,\"certificates\":[1]}",
-         "\"certificate\" is missing"},
-        {"{\"id\":1,\"ok\":true,\"certificates\":[{\"serial\":\"1\"}]}",
-         "\"certificate\" is missing"},
+        {"{\"id\":1,\"page\":1,\"certificate\":7}",
+         "\"certificate\" is no text"},
+        {"{\"id\":1,\"page\":1,\"certificate\":\"c\",\"revoked\":2}",
+         "\"revoked\" is no number from 0 to 1"},
+        {"{\"id\":1,\"ok\":true,\"x\":[]}", MORE},
+        {"{\"id\":1,\"ok\":true,\"x\":{}}", MORE},
+        {"[{\"id\":1,\"ok\":true}]", MORE},
+        {"{\"id\":1,\"ok\":true,\"x\":\"\\\"\",\"y\":[]}", MORE},
+        {"{\"id\":1,\"ok\":true,\"x\":\"\\\\\",\"y\":{}}", MORE},
+        {"{\"id\":1,\"ok\":true,\"x\":\"[{\\\"[{", NONE},
+        {"{\"id\":1,\"ok\":true,\"x\":\"\\", NONE},
+        {"{\"id\":1,\"ok\":true" TEN TEN TEN "}", NULL},
+        {"{\"id\":1,\"ok\":true" TEN TEN TEN TEN "}", MORE},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *fault = NULL;
 
-        assert_null(cfo_wire_read_answer(pool, cases[i].line, &fault));
-        assert_string_equal(fault, cases[i].fault);
+        assert_int_equal(!cfo_wire_read_answer(pool, cases[i].line, &fault),
+                         cases[i].fault != NULL);
+        assert_true(fault == cases[i].fault || !strcmp(fault, cases[i].fault));
+    }
+}
+
+/* What the API is let say about one certificate fits into its line, and the
+ * rest is words. */
+static void test_each_operation_has_its_longest_answer(void **state)
+{
+    static const cfo_op_t with[] = {CFO_OP_CREATE, CFO_OP_GET, CFO_OP_LIST},
+                          without[] = {CFO_OP_REVOKE, CFO_OP_ZONE,
+                                       CFO_OP_SERVED};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(cfo_wire_answer_max(with[i]) >=
+                    CFO_WIRE_CERTIFICATE_MAX + 8000);
+        assert_true(cfo_wire_answer_max(with[i]) <= CFO_WIRE_ANSWER_MAX);
+        assert_true(cfo_wire_answer_max(without[i]) == CFO_WIRE_WORDS_MAX);
     }
 }
 
@@ -379,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_lines_that_are_no_request),
         cmocka_unit_test(test_answers_round_trip),
         cmocka_unit_test(test_lines_that_are_no_answer),
+        cmocka_unit_test(test_each_operation_has_its_longest_answer),
     };
 
     signal(SIGPIPE, SIG_IGN);
