@@ -40,6 +40,21 @@
 /** Of a list's certificates, in bytes: some forty thousand. */
 #define CFO_WIRE_LIST_MAX ((apr_size_t)48 * 1024 * 1024)
 
+/* What the API's own words are made of. What is made of anything else is a
+ * fault in an answer; an issuer passes it over. */
+
+/** A certificate's id, its serial: decimal digits. Twenty bytes make 49. */
+#define CFO_WIRE_SERIAL_MAX 64
+int cfo_wire_is_serial(const char *text);
+
+/** A zone's id: 32 hexadecimal digits, or whatever else CFOriginZoneID
+ * takes. */
+int cfo_wire_is_zone_id(const char *text);
+
+/** The longest message and CF-Ray, in bytes; what is longer is cut. */
+#define CFO_WIRE_MESSAGE_MAX 1000
+#define CFO_WIRE_RAY_MAX 200
+
 typedef enum {
     CFO_OP_SETUP = 0, /* first line: the fields of cfo_setup_t; no answer */
     CFO_OP_CREATE,

@@ -23,13 +23,30 @@ const char *cfo_op_word(cfo_op_t op)
 
 typedef enum { TEXT, MAY_TEXT, INT, MAY_INT, TEXTS } shape_t;
 
+/* What a text that a stranger had a say in may be. */
+typedef struct rule_t {
+    const char *chars; /* all that it is made of; NULL: cleaned, not judged */
+    apr_size_t max;    /* bytes; it is refused, or cut when it is cleaned */
+} rule_t;
+
+#define DIGITS "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+static const rule_t message_rule = {NULL, CFO_WIRE_MESSAGE_MAX},
+                    ray_rule = {NULL, CFO_WIRE_RAY_MAX},
+                    serial_rule = {DIGITS, CFO_WIRE_SERIAL_MAX},
+                    zone_id_rule = {DIGITS LETTERS "-_", 64},
+                    zone_rule = {DIGITS LETTERS "-_.", 253},
+                    sha256_rule = {DIGITS "abcdef", 64};
+
 typedef struct field_t {
     unsigned ops; /* the operations that have it; of an answer: the lines */
     const char *key;
     shape_t shape;
     size_t at;
-    int min, max; /* numbers */
-    int absent;   /* MAY_INT: the value that is not written */
+    int min, max;       /* numbers */
+    int absent;         /* MAY_INT: the value that is not written */
+    const rule_t *rule; /* of a text; NULL: none */
 } field_t;
 
 #define ON(op) (1U << (op))
@@ -37,25 +54,26 @@ typedef struct field_t {
 #define SETUP_TEXT(name, shape)                                               \
     {                                                                         \
         ON(CFO_OP_SETUP), #name, shape, offsetof(cfo_request_t, setup.name),  \
-            0, 0, 0                                                           \
+            0, 0, 0, NULL                                                     \
     }
 #define ASK_TEXT(ops, name, shape)                                            \
     {                                                                         \
-        ops, #name, shape, offsetof(cfo_request_t, name), 0, 0, 0             \
+        ops, #name, shape, offsetof(cfo_request_t, name), 0, 0, 0, NULL       \
     }
 #define ASK_INT(ops, name, min, max)                                          \
     {                                                                         \
-        ops, #name, INT, offsetof(cfo_request_t, name), min, max, 0           \
+        ops, #name, INT, offsetof(cfo_request_t, name), min, max, 0, NULL     \
     }
 #define ANSWER 1U /* a line that ends a request */
 #define PAGE 2U   /* a line of a list, before that */
-#define TELL_TEXT(lines, name, member)                                        \
+#define TELL_TEXT(lines, name, member, rule)                                  \
     {                                                                         \
-        lines, name, MAY_TEXT, offsetof(cfo_answer_t, member), 0, 0, 0        \
+        lines, name, MAY_TEXT, offsetof(cfo_answer_t, member), 0, 0, 0, rule  \
     }
 #define TELL_INT(lines, name, member, min, max)                               \
     {                                                                         \
-        lines, name, MAY_INT, offsetof(cfo_answer_t, member), min, max, min   \
+        lines, name, MAY_INT, offsetof(cfo_answer_t, member), min, max, min,  \
+            NULL                                                              \
     }
 
 static const field_t request_fields[] = {
@@ -64,9 +82,9 @@ static const field_t request_fields[] = {
     SETUP_TEXT(proxy, MAY_TEXT),
     SETUP_TEXT(user_agent, MAY_TEXT),
     {ON(CFO_OP_SETUP), "max_concurrent", MAY_INT,
-     offsetof(cfo_request_t, setup.max_concurrent), 0, 10000, 0},
+     offsetof(cfo_request_t, setup.max_concurrent), 0, 10000, 0, NULL},
     {ON(CFO_OP_SETUP), "after_pause", MAY_INT,
-     offsetof(cfo_request_t, setup.after_pause), 0, 1, 0},
+     offsetof(cfo_request_t, setup.after_pause), 0, 1, 0, NULL},
     ASK_TEXT(ON(CFO_OP_CREATE), csr, TEXT),
     ASK_TEXT(ON(CFO_OP_CREATE), hostnames, TEXTS),
     ASK_TEXT(ON(CFO_OP_CREATE), request_type, TEXT),
@@ -80,18 +98,18 @@ static const field_t request_fields[] = {
     ASK_TEXT(ON(CFO_OP_SERVED), request_type, MAY_TEXT)};
 
 static const field_t answer_fields[] = {
-    TELL_TEXT(ANSWER, "message", result.message),
+    TELL_TEXT(ANSWER, "message", result.message, &message_rule),
     TELL_INT(ANSWER, "code", result.code, 0, INT_HIGH),
     TELL_INT(ANSWER, "http", result.http, 0, 999),
-    TELL_TEXT(ANSWER, "ray", result.ray),
+    TELL_TEXT(ANSWER, "ray", result.ray, &ray_rule),
     TELL_INT(ANSWER, "retry_after", result.retry_after, -1, INT_HIGH),
     TELL_INT(ANSWER, "lost", result.lost, 0, 1),
-    TELL_TEXT(ANSWER | PAGE, "certificate", certificate),
-    TELL_TEXT(ANSWER | PAGE, "serial", serial),
+    TELL_TEXT(ANSWER | PAGE, "certificate", certificate, NULL),
+    TELL_TEXT(ANSWER | PAGE, "serial", serial, &serial_rule),
     TELL_INT(PAGE, "revoked", revoked, 0, 1),
-    TELL_TEXT(ANSWER, "zone_id", zone_id),
-    TELL_TEXT(ANSWER, "zone", zone),
-    TELL_TEXT(ANSWER, "sha256", sha256),
+    TELL_TEXT(ANSWER, "zone_id", zone_id, &zone_id_rule),
+    TELL_TEXT(ANSWER, "zone", zone, &zone_rule),
+    TELL_TEXT(ANSWER, "sha256", sha256, &sha256_rule),
     TELL_INT(ANSWER, "calls", calls, 0, INT_HIGH)};
 
 /* More than an answer has of any kind. */
@@ -228,6 +246,39 @@ static const char *read_text(reader_t *r, const char *key, int must)
     return NULL;
 }
 
+static int keeps(const rule_t *rule, const char *text)
+{
+    apr_size_t len = strlen(text);
+
+    return len > 0 && len <= rule->max && strspn(text, rule->chars) == len;
+}
+
+int cfo_wire_is_serial(const char *text)
+{
+    return keeps(&serial_rule, text);
+}
+
+int cfo_wire_is_zone_id(const char *text)
+{
+    return keeps(&zone_id_rule, text);
+}
+
+static const char *read_ruled(reader_t *r, const field_t *field)
+{
+    const char *text = read_text(r, field->key, field->shape == TEXT);
+
+    if (!text || !field->rule) {
+        return text;
+    }
+    if (!field->rule->chars) {
+        return cfo_text_clean(r->p, text, strlen(text), field->rule->max);
+    }
+    if (!keeps(field->rule, text)) {
+        blame(r, field->key, "holds what no such text does");
+    }
+    return text;
+}
+
 static int read_int(reader_t *r, const char *key, const field_t *field)
 {
     const json_t *value = json_object_get(r->object, key);
@@ -276,7 +327,7 @@ static void read_field(reader_t *r, const field_t *field, void *into)
     switch (field->shape) {
     case TEXT:
     case MAY_TEXT:
-        *(const char **)at = read_text(r, field->key, field->shape == TEXT);
+        *(const char **)at = read_ruled(r, field);
         break;
     case INT:
     case MAY_INT:
@@ -290,7 +341,8 @@ static void read_field(reader_t *r, const field_t *field, void *into)
 
 static int read_id(reader_t *r, int must)
 {
-    const field_t id = {0, "id", must ? INT : MAY_INT, 0, 0, INT_HIGH, 0};
+    const field_t id = {0, "id", must ? INT : MAY_INT, 0, 0, INT_HIGH,
+                        0, NULL};
 
     return read_int(r, "id", &id);
 }
@@ -393,7 +445,7 @@ cfo_answer_t *cfo_wire_read_answer(apr_pool_t *p, const char *line,
                                    const char **fault)
 {
     static const field_t page = {0, "page", MAY_INT, 0, 1, CFO_WIRE_PAGES_MAX,
-                                 0};
+                                 0, NULL};
     cfo_answer_t *answer = apr_pcalloc(p, sizeof(*answer));
     unsigned lines = ANSWER;
     reader_t r;

@@ -195,12 +195,12 @@ cfo_result_t cfo_envelope_read(const cfo_call_t *call, apr_time_t wall,
 }
 
 /* An id is a decimal text of up to 49 digits. One that came as a number has
- * lost some of them, and is as good as none. */
+ * lost some of them, and is as good as none, as is what is no serial. */
 static const char *serial_of(apr_pool_t *p, const json_t *result)
 {
     const char *id = text_of(result, "id");
 
-    return id ? cfo_text_clean(p, id, strlen(id), 200) : NULL;
+    return id && cfo_wire_is_serial(id) ? apr_pstrdup(p, id) : NULL;
 }
 
 int cfo_envelope_certificate(apr_pool_t *p, const json_t *envelope,
@@ -278,7 +278,8 @@ const char *cfo_envelope_zone(apr_pool_t *p, const json_t *envelope,
         const char *called = text_of(zone, "name");
         const char *status = text_of(zone, "status");
 
-        if (id && called && !strcasecmp(called, name) &&
+        if (id && cfo_wire_is_zone_id(id) && called &&
+            !strcasecmp(called, name) &&
             (!status || !strcmp(status, "active"))) {
             return apr_pstrdup(p, id);
         }

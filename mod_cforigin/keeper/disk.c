@@ -78,7 +78,7 @@ static cfo_meta_t make_meta(const cfo_task_t *task,
     meta.account = task->desk->account ? task->desk->account->id : NULL;
     meta.zone_id = task->zone_id ? task->zone_id : wanted->settings.zone_id;
     meta.ray = task->ray;
-    meta.serial = task->serial ? task->serial : facts->serial;
+    meta.serial = facts->serial;
     meta.installed = apr_time_now();
     meta.server = task->keeper->round->server;
     meta.hostnames = task->hostnames;
@@ -89,8 +89,7 @@ static cfo_meta_t make_meta(const cfo_task_t *task,
 static void note_installed(cfo_task_t *task, const cfo_cert_facts_t *facts,
                            const char *how)
 {
-    if (!task->serial)
-        task->serial = facts->serial;
+    task->serial = facts->serial; /* whatever was answered */
     cfo_disk_note(task, CFO_LEVEL_INFO, 0,
                   apr_psprintf(task->p,
                                "%s: %s generation %d, valid until %s (%s)",

@@ -147,7 +147,7 @@ RUBBISH = {
         f'"{n:x}":0,' for n in range(25000)), "more in it than an answer"),
     "endless": ('"ok":true,"x":"%s"' % ("x" * 12000000), "too long"),
     "endless-nested": ('"ok":true,"x":[%s[]]' % ("[]," * 4000000), "too long"),
-    "zone": ('"ok":true,"zone":"%s"' % ("x" * 100000), "too long"),
+    "zone": ('"ok":true,"x":"%s"' % ("x" * 100000), "too long"),
 }
 
 
@@ -195,3 +195,46 @@ tell(id=id, ok=True)
                for line in done.logs("warning")), done.logs()
     assert keeper.journal_words().count("asked") == 3
     assert peak < 160 * 1024, peak
+
+
+# Answers a create as the real one does, but for what is changed in it.
+BETWEEN = """
+import json, subprocess, sys
+real = subprocess.Popen([%r, *sys.argv[1:]], stdin=0, stdout=subprocess.PIPE,
+                        pass_fds=[3])
+for line in real.stdout:
+    answer = json.loads(line)
+    if "certificate" in answer:
+        answer.update(%r)
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.mark.parametrize("change", [
+    {"serial": "123"}, {"ray": "r" * 200000}, {"message": "m" * 200000}],
+    ids=lambda change: "".join(change))
+def test_what_is_said_beside_a_certificate_spoils_no_meta(keeper, change):
+    """Its serial is the one that is in it, and texts are cut."""
+    libexec = fake_issuer(keeper, BETWEEN % (
+        str(keeper_client.BUILD / "cforigin-issuer"), change))
+    done = keeper.run([item("a.example.com")], libexec=libexec)
+    assert done.names("installed") == ["a.example.com"], done.events
+    serial = keeper.serial("a.example.com")
+    text = (keeper.dir("a.example.com") / "current/meta.json").read_text()
+    meta = json.loads(text)
+    assert meta["serial"] == serial
+    assert len(meta["ray"]) <= 200 and len(text) < 4000
+    line, = [line for line in keeper.journal() if line["event"] == "installed"]
+    assert line["serial"] == serial
+    assert keeper.run([item("a.example.com")]).events[-1]["event"] == "done"
+
+
+@pytest.mark.parametrize("change", [
+    {"serial": "9" * 65}, {"serial": "9" * 200000}, {"serial": "x"},
+    {"zone_id": "../x"}], ids=["long", "endless", "word", "path"])
+def test_what_is_no_id_is_no_answer(keeper, change):
+    libexec = fake_issuer(keeper, BETWEEN % (
+        str(keeper_client.BUILD / "cforigin-issuer"), change))
+    done = keeper.run([item("a.example.com")], libexec=libexec)
+    assert "holds what no such text does" in done.failure()["message"]
+    assert not keeper.has_generation("a.example.com")

@@ -22,17 +22,17 @@ static void look_into(apr_pool_t *p, const json_t *envelope)
 
     if (cfo_envelope_certificate(p, envelope, &answer)) {
         must(answer.certificate && *answer.certificate);
-        must(!answer.serial || is_clean(answer.serial, 200));
+        must(!answer.serial || cfo_wire_is_serial(answer.serial));
     }
     serial = cfo_envelope_serial(p, envelope);
-    must(!serial || is_clean(serial, 200));
+    must(!serial || cfo_wire_is_serial(serial));
     n = cfo_envelope_list(p, envelope, listed);
     must(n >= -1 && listed->nelts <= (n < 0 ? 0 : n));
     for (int i = 0; i < listed->nelts; i++) {
         must(*APR_ARRAY_IDX(listed, i, cfo_listed_t).certificate);
     }
     zone = cfo_envelope_zone(p, envelope, "example.com");
-    must(!zone || *zone);
+    must(!zone || cfo_wire_is_zone_id(zone));
 }
 
 static void run(apr_pool_t *p, char *text, size_t size)

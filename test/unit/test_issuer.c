@@ -707,6 +707,11 @@ static int read_answer(cfo_job_t *job, const char *text, cfo_result_t *result)
     return done;
 }
 
+#define TEN_DIGITS "0123456789"
+#define SEVENTY_DIGITS                                                        \
+    TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS TEN_DIGITS         \
+        TEN_DIGITS
+
 static void test_create_job(void **state)
 {
     static const struct {
@@ -715,6 +720,10 @@ static void test_create_job(void **state)
         {"{\"result\":{\"certificate\":\"PEM\",\"id\":\"12\"}}", "PEM", "12"},
         {"{\"result\":{\"certificate\":\"PEM\"}}", "PEM", NULL},
         {"{\"result\":{\"certificate\":\"PEM\",\"id\":12}}", "PEM", NULL},
+        {"{\"result\":{\"certificate\":\"PEM\",\"id\":\"12a\"}}", "PEM", NULL},
+        {"{\"result\":{\"certificate\":\"PEM\",\"id\":\"" SEVENTY_DIGITS
+         "\"}}",
+         "PEM", NULL},
         {"{\"result\":{\"certificate\":\"\"}}", NULL, NULL},
         {"{\"result\":{\"certificate\":[]}}", NULL, NULL},
         {"{\"result\":[]}", NULL, NULL},
@@ -887,11 +896,12 @@ static void test_zone_job(void **state)
     assert_false(read_answer(job, "{\"result\":[]}", &result));
     cfo_job_call(job);
     assert_string_equal(job->call.path, "/zones?name=b.example&status=active");
-    /* another's, one that is pending, then ours */
+    /* another's, one that is pending, one that is no id, then ours */
     assert_true(read_answer(
         job,
         "{\"result\":[{\"id\":\"1\",\"name\":\"xb.example\"},"
         "{\"id\":\"2\",\"name\":\"b.example\",\"status\":\"pending\"},"
+        "{\"id\":\"../3\",\"name\":\"b.example\",\"status\":\"active\"},"
         "{\"id\":\"3\",\"name\":\"B.example\",\"status\":\"active\"}]}",
         &result));
     assert_string_equal(job->answer.zone_id, "3");

@@ -395,6 +395,83 @@ static void test_lines_that_are_no_answer(void **state)
     }
 }
 
+/* A text of so many of one character. */
+static const char *many(char c, apr_size_t n)
+{
+    char *text = apr_palloc(pool, n + 1);
+
+    memset(text, c, n);
+    text[n] = '\0';
+    return text;
+}
+
+/* Ids are what they can be and no more; a text that is none is a fault, since
+ * an issuer of ours passes it over. */
+static void test_ids_of_an_answer(void **state)
+{
+    static const struct {
+        const char *key, *text;
+        char c;
+        int n, ok;
+    } cases[] = {
+        {"serial", "5009", '7', 45, 1},     {"serial", "5009", '7', 60, 1},
+        {"serial", "5009", '7', 61, 0},     {"serial", "", '7', 3000000, 0},
+        {"serial", "", '7', 0, 0},          {"serial", "-1", '7', 0, 0},
+        {"serial", "0x12", '7', 0, 0},      {"serial", "1 2", '7', 0, 0},
+        {"serial", "1\\n", '7', 0, 0},      {"serial", "*****", '7', 0, 0},
+        {"zone_id", "", 'a', 32, 1},        {"zone_id", "a-Z_9", 'a', 0, 1},
+        {"zone_id", "", 'a', 64, 1},        {"zone_id", "", 'a', 65, 0},
+        {"zone_id", "", 'a', 0, 0},         {"zone_id", "../a", 'a', 0, 0},
+        {"zone_id", "a\\\"", 'a', 0, 0},    {"zone_id", "a&b", 'a', 0, 0},
+        {"zone", "a-1.example", 'a', 0, 1}, {"zone", "a b", 'a', 0, 0},
+        {"zone", "", 'a', 253, 1},          {"zone", "", 'a', 254, 0},
+        {"sha256", "", 'f', 64, 1},         {"sha256", "", 'f', 65, 0},
+        {"sha256", "g", 'f', 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *fault = NULL;
+        const char *line = apr_psprintf(
+            pool, "{\"id\":1,\"ok\":true,\"%s\":\"%s%s\"}", cases[i].key,
+            cases[i].text, many(cases[i].c, (apr_size_t)cases[i].n));
+        const cfo_answer_t *answer = cfo_wire_read_answer(pool, line, &fault);
+
+        assert_int_equal(answer != NULL, cases[i].ok);
+        if (!cases[i].ok) {
+            assert_string_equal(fault,
+                                apr_psprintf(pool,
+                                             "\"%s\" holds what no such text "
+                                             "does",
+                                             cases[i].key));
+        }
+    }
+    assert_true(cfo_wire_is_serial("0123456789"));
+    assert_false(cfo_wire_is_serial("12a"));
+    assert_true(cfo_wire_is_zone_id("023e105f4ecef8ad9ca31a8372d0c353"));
+    assert_false(cfo_wire_is_zone_id("/"));
+}
+
+/* Sentences are made printable and cut. */
+static void test_words_of_an_answer(void **state)
+{
+    static const char start[] = "{\"id\":1,\"ok\":false,\"kind\":\"auth\","
+                                "\"message\":\"a\\nb\\u001b[31m";
+    const char *fault = NULL;
+    const cfo_answer_t *answer = cfo_wire_read_answer(
+        pool,
+        apr_pstrcat(pool, start, many('m', 200000), "\",\"ray\":\"\\u0007",
+                    many('r', 3000), "\"}", NULL),
+        &fault);
+
+    (void)state;
+    assert_non_null(answer);
+    assert_memory_equal(answer->result.message, "a?b?[31mmm", 10);
+    assert_true(strlen(answer->result.message) <= CFO_WIRE_MESSAGE_MAX);
+    assert_memory_equal(answer->result.ray, "?rr", 3);
+    assert_true(strlen(answer->result.ray) <= CFO_WIRE_RAY_MAX);
+}
+
 /* What the API is let say about one certificate fits into its line, and the
  * rest is words. */
 static void test_each_operation_has_its_longest_answer(void **state)
@@ -424,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_answers_round_trip),
         cmocka_unit_test(test_lines_that_are_no_answer),
         cmocka_unit_test(test_each_operation_has_its_longest_answer),
+        cmocka_unit_test(test_ids_of_an_answer),
+        cmocka_unit_test(test_words_of_an_answer),
     };
 
     signal(SIGPIPE, SIG_IGN);
