@@ -280,6 +280,9 @@ void cfo_tell_refused(cfo_keeper_t *keeper, const cfo_item_t *item,
 /** Run the command for all of it. */
 void cfo_tell_run(cfo_keeper_t *keeper);
 
+/** Or leave it to another round: the parent is told what waits. */
+void cfo_tell_later(cfo_keeper_t *keeper);
+
 /* reload_check.c */
 
 /** Run reload_argv and tell what came of it. */

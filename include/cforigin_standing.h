@@ -47,7 +47,9 @@ typedef struct cfo_standing_t {
 /** The fallback's key and files; tls.c's own. */
 typedef struct cfo_tls_fallback_t cfo_tls_fallback_t;
 
-typedef struct cfo_generation_t {
+typedef struct cfo_generation_t cfo_generation_t;
+
+struct cfo_generation_t {
     apr_pool_t *pool;
     server_rec *base;
     cfo_retained_t *retained;
@@ -77,7 +79,9 @@ typedef struct cfo_generation_t {
     int cold_pass;                 /* 1 or 2 of a cold start, 0 at a reload */
     int one_process;               /* -X */
     apr_time_t *token_stamps;      /* of each account's token file */
-} cfo_generation_t;
+    /* httpd told that the keeper is over; background.c's */
+    void (*keeper_ended)(cfo_generation_t *gen);
+};
 
 /** Look at every wanted certificate: the store, the targets, decide, and when
  * what has to be done is due. Remembers checked pairs. */

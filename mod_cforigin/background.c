@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unixd.h>
 
 /* httpd calls the monitor hook about every ten seconds, and at once when
  * children end; this keeps the pace whatever it does. */
@@ -165,6 +166,45 @@ static void end_round(cfo_generation_t *gen)
     fail_unsettled(gen, "the keeper ended before its work was done");
 }
 
+/* --- its end ---------------------------------------------------------------
+ */
+
+static void publish(cfo_generation_t *gen)
+{
+    apr_pool_t *ptemp;
+
+    cfo_standing_look_at_accounts(gen);
+    apr_pool_create(&ptemp, gen->pool);
+    cfo_status_tell_changes(gen, cfo_status_publish(gen, ptemp));
+    apr_pool_destroy(ptemp);
+}
+
+/* Not while the server starts, ends or reads its configuration anew. */
+static int may_act(const cfo_generation_t *gen)
+{
+    const ap_unixd_mpm_retained_data *mpm = ap_unixd_mpm_get_retained_data();
+    int state = 0;
+
+    return !gen->one_process &&
+           ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS &&
+           state == AP_MPMQ_RUNNING && !mpm->restart_pending &&
+           !mpm->shutdown_pending;
+}
+
+/* httpd tells of it within a second. A passed test of the configuration is
+ * acted on at once: while it lies around, somebody may edit a file. */
+static void on_keeper_ended(cfo_generation_t *gen)
+{
+    if (!may_act(gen) || gen->retained->own_graceful)
+        return;
+    if (cfo_keeper_read(gen, on_event))
+        end_round(gen);
+    if (cfo_keeper_is_running(gen->retained))
+        return;
+    cfo_reload_consider(gen, apr_time_now());
+    publish(gen);
+}
+
 /* --- token files ------------------------------------------------------------
  */
 
@@ -207,6 +247,7 @@ void cfo_background_cold_start(cfo_generation_t *gen)
     apr_time_t deadline = cfo_clock_steady() + gen->global->startup_wait;
     apr_time_t now;
 
+    gen->keeper_ended = on_keeper_ended;
     note_tokens(gen);
     cfo_warn_begin(gen);
     start_round(gen, 0, apr_time_now());
@@ -245,6 +286,7 @@ void cfo_background_catch_up(cfo_generation_t *gen)
 
 void cfo_background_begin(cfo_generation_t *gen)
 {
+    gen->keeper_ended = on_keeper_ended;
     note_tokens(gen);
     cfo_warn_begin(gen);
     cfo_keeper_adopt(gen);
@@ -330,26 +372,12 @@ static void look_around(cfo_generation_t *gen, apr_time_t now)
     cfo_warn_look(gen, now);
 }
 
-static void publish(cfo_generation_t *gen)
-{
-    apr_pool_t *ptemp;
-
-    cfo_standing_look_at_accounts(gen);
-    apr_pool_create(&ptemp, gen->pool);
-    cfo_status_tell_changes(gen, cfo_status_publish(gen, ptemp));
-    apr_pool_destroy(ptemp);
-}
-
 void cfo_background_tick(cfo_generation_t *gen)
 {
     static apr_time_t last;
     apr_time_t now = apr_time_now();
-    int state = 0;
 
-    if (last && now >= last && now - last < TICK)
-        return;
-    if (gen->one_process || ap_mpm_query(AP_MPMQ_MPM_STATE, &state) ||
-        state != AP_MPMQ_RUNNING)
+    if ((last && now >= last && now - last < TICK) || !may_act(gen))
         return;
     last = now;
     if (cfo_keeper_read(gen, on_event))

@@ -29,7 +29,8 @@
  * given back at once: APR would go through a stale one for the next child. */
 static void on_child(int reason, void *data, int status)
 {
-    cfo_retained_t *r = data;
+    cfo_generation_t *gen = data;
+    cfo_retained_t *r = gen->retained;
 
     (void)status;
     switch (reason) {
@@ -37,6 +38,7 @@ static void on_child(int reason, void *data, int status)
     case APR_OC_REASON_LOST:
         apr_proc_other_child_unregister(data);
         r->keeper_pid = 0;
+        gen->keeper_ended(gen); /* may start another one */
         break;
     case APR_OC_REASON_RESTART:
         if (ap_unixd_mpm_get_retained_data()->shutdown_pending)
@@ -52,8 +54,7 @@ static void watch(cfo_generation_t *gen)
     apr_proc_t *proc = apr_pcalloc(gen->pool, sizeof(*proc));
 
     proc->pid = gen->retained->keeper_pid;
-    apr_proc_other_child_register(proc, on_child, gen->retained, NULL,
-                                  gen->pool);
+    apr_proc_other_child_register(proc, on_child, gen, NULL, gen->pool);
 }
 
 void cfo_keeper_stop(cfo_retained_t *r)

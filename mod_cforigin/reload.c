@@ -188,12 +188,18 @@ void cfo_reload_consider(cfo_generation_t *gen, apr_time_t now)
     facts = collect(gen);
     apr_pool_create(&ptemp, gen->pool);
     action = cfo_reload_decide(&facts, now, ptemp, &reason);
+    if (action == CFO_RELOAD_TEST && cfo_keeper_is_running(gen->retained)) {
+        action = CFO_RELOAD_NONE; /* when it is over */
+        reason = NULL;
+    }
     apr_cpystrn(state.reason, reason ? reason : "", sizeof(state.reason));
     apr_pool_destroy(ptemp);
-    if (action == CFO_RELOAD_TEST) {
-        if (!cfo_keeper_is_running(gen->retained))
-            test_configuration(gen);
-    }
+    /* A passed test is good for this decision: while something else is waited
+     * for, anybody may edit a file. */
+    if (state.tested > 0 && action != CFO_RELOAD_NOW)
+        state.tested = 0;
+    if (action == CFO_RELOAD_TEST)
+        test_configuration(gen);
     else if (action == CFO_RELOAD_NOW)
         restart(gen, &facts, now);
     tell(gen, facts.wanted, action);

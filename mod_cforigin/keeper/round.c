@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * A round of work, read from top to bottom in cfo_round_run: store, lock,
- * certificates, accounts, reload check. Between them one loop polls whatever
- * can make something move. What happens to one certificate is in task.c.
+ * certificates, accounts, looks, reload check. Between them one loop polls
+ * whatever can make something move. What happens to one certificate is in
+ * task.c.
  */
 #include "cforigin_round.h"
 #include "cforigin_child.h"
@@ -315,6 +316,19 @@ static int do_items(cfo_keeper_t *keeper)
     return 1;
 }
 
+/* The test comes last, and the round ends with it: the parent acts on its word
+ * at our end, before anybody has edited what was tested. So a command that
+ * takes its time is told by a round of its own. */
+static void finish(cfo_keeper_t *keeper)
+{
+    if (!wants_test(keeper)) {
+        cfo_tell_run(keeper);
+        return;
+    }
+    cfo_tell_later(keeper);
+    cfo_reload_check(keeper);
+}
+
 int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
                   volatile int *stop)
 {
@@ -333,12 +347,10 @@ int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
     cfo_told_rest(&keeper);
     if (round->items->nelts == 0) /* one line at a time needs no lock */
         cfo_report_open_journal(keeper.report, round->store);
-    if (wants_test(&keeper))
-        cfo_reload_check(&keeper);
     if (!*stop)
         cfo_look_run(&keeper);
     if (!*stop)
-        cfo_tell_run(&keeper);
+        finish(&keeper);
     if (*stop)
         return 0;
     cfo_report_event(keeper.report, &done);

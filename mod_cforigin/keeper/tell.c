@@ -3,7 +3,8 @@
  * What CFOriginNotifyCommand has to be told: noted in notify.json as it
  * happens, by the worker that did it, and told at the end of the round, when
  * the store's lock is given back and nothing waits for it any more. What it
- * did not take stays noted, and the parent sends a round for it later.
+ * did not take stays noted, and the parent sends a round for it later; so it
+ * does where a restart of httpd's may follow, which must not wait for it.
  */
 #include "cforigin_round.h"
 #include "cforigin_notify.h"
@@ -296,19 +297,41 @@ static int keep(speaker_t *speaker, const telling_t *telling, apr_pool_t *p)
     return result.kind == CFO_OK;
 }
 
-static void settle(speaker_t *speaker, telling_t *telling, apr_pool_t *p)
+static void report(const cfo_keeper_t *keeper, const telling_t *telling,
+                   int kept)
 {
     const cfo_wanted_t *wanted = &telling->item->wanted;
     cfo_event_t event = {.kind = CFO_EVENT_NOTICES};
 
-    if (speaker->halted && telling->notices.waiting &&
-        !telling->notices.next_try)
-        telling->notices.next_try = apr_time_now() + AFTER_TIMEOUT;
     event.name = wanted->name;
     event.request_type = wanted->request_type;
     event.notices = telling->notices;
-    event.ok = !telling->kept_by_parent && keep(speaker, telling, p);
-    cfo_report_event(speaker->keeper->report, &event);
+    event.ok = kept;
+    cfo_report_event(keeper->report, &event);
+}
+
+static void settle(speaker_t *speaker, telling_t *telling, apr_pool_t *p)
+{
+    if (speaker->halted && telling->notices.waiting &&
+        !telling->notices.next_try)
+        telling->notices.next_try = apr_time_now() + AFTER_TIMEOUT;
+    report(speaker->keeper, telling,
+           !telling->kept_by_parent && keep(speaker, telling, p));
+}
+
+void cfo_tell_later(cfo_keeper_t *keeper)
+{
+    int written = keeper->tellings->nelts;
+
+    if (!keeper->round->notify_argv)
+        return;
+    queue_sent(keeper);
+    for (int i = 0; i < keeper->tellings->nelts; i++) {
+        const telling_t *telling =
+            APR_ARRAY_IDX(keeper->tellings, i, const telling_t *);
+
+        report(keeper, telling, i < written && !telling->kept_by_parent);
+    }
 }
 
 void cfo_tell_run(cfo_keeper_t *keeper)

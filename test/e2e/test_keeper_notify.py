@@ -212,6 +212,30 @@ def test_thirty_seconds_are_the_limit(keeper, tmp_path):
     assert waiting == [["issued"], ["issued"]]
 
 
+def test_where_a_restart_may_follow_it_is_told_by_the_next_round(
+        keeper, command, tmp_path):
+    """The round ends with the test of the configuration, whose word the
+    parent learns at its end."""
+    check = tmp_path / "check"
+    check.write_text("#!/bin/sh\necho cforigin-tree-hash: abc\n")
+    check.chmod(0o700)
+    tested = {"notify_argv": command.words, "reload_argv": [str(check)]}
+    keeper.run([item("b.example.com")])
+    done = keeper.run([item(NAME), notice("b.example.com", expiring=1,
+                                          serial="77", not_after=1)],
+                      **tested)
+    assert command.events() == []
+    assert [event["event"] for event in done.events][-2:] == ["reload-check",
+                                                              "done"]
+    left = {event["name"]: event for event in done.of("notices")}
+    assert left[NAME]["ok"] == 1
+    assert left[NAME]["notices"]["waiting"] == ["issued"]
+    assert left["b.example.com"]["notices"]["waiting"] == ["expiring"]
+    keeper.run([notice(name, notices=event["notices"])
+                for name, event in left.items()], **tested)
+    assert command.events() == ["issued", "expiring"]
+
+
 def program_of(pid):
     try:
         return os.readlink(f"/proc/{pid}/exe")

@@ -6,6 +6,7 @@ import pytest
 
 import life
 import pairs
+import waiting
 from conftest import MPMS
 
 NAME, OTHER = "a.example.com", "other.example.net"
@@ -69,6 +70,93 @@ def test_a_neighbours_pair_that_would_not_load_is_waited_for(
     life.await_served(httpd, NAME, clock)
     assert httpd.generations() == 2 and httpd.get(
         OTHER, verify=False).status == 200
+
+
+REASONS = {
+    "CustomLog logs/x.log common": "differs from the one that is running",
+    "NoSuchDirective x": "does not pass its test"}
+every_edit = pytest.mark.parametrize("edit", REASONS)
+
+
+def assert_is_never_loaded(httpd, clock, edit, good):
+    """Told, not loaded; and with the edit undone the restart comes."""
+    running, first = httpd.generations(), life.served(httpd, NAME)
+    httpd.expect(r"cforigin:warn.*a reload is wanted.*" + REASONS[edit])
+    clock.until(lambda: REASONS[edit] in str(
+        life.status(httpd)["reload_wanted_reason"]),
+        lambda: httpd.story("the reason in the status"))
+    clock.ticks(3)
+    assert httpd.generations() == running
+    assert life.served(httpd, NAME) == first
+    httpd.config.write_text(good)
+    life.await_served(httpd, NAME, clock)
+    assert httpd.generations() == running + 1
+
+
+@every_edit
+def test_an_edit_while_a_neighbour_is_waited_for_is_never_loaded(
+        httpd, clock, edit):
+    """The test at the end of the round was passed; what is edited later is
+    not what it saw."""
+    cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
+    pairs.self_signed(cert, key, [OTHER])
+    httpd.managed(NAME)
+    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
+                f"SSLCertificateKeyFile {key}")
+    life.show_status(httpd)
+    httpd.start()
+    mend = another_key(cert, key)
+    httpd.expect(r"cforigin:warn.*another virtual host has changed")
+    life.mark(httpd, NAME)
+    clock.until(lambda: "has changed and would" in str(
+        life.status(httpd)["reload_wanted_reason"]),
+        lambda: httpd.story("the reason in the status"))
+    good = httpd.config.read_text()
+    httpd.config.write_text(good + edit + "\n")
+    mend()
+    assert_is_never_loaded(httpd, clock, edit, good)
+
+
+@every_edit
+def test_an_edit_while_the_interval_is_waited_out_is_never_loaded(
+        httpd, clock, edit):
+    """What waits is tested a few seconds before the interval is over, and
+    edited in those."""
+    httpd.server("CFOriginReloadInterval 80s")
+    httpd.managed("first.example.com", NAME)
+    life.show_status(httpd)
+    httpd.start()
+    clock.run(8)
+    life.mark(httpd, "first.example.com")
+    httpd.await_generations(2)
+    loaded = clock.now
+    waiting.until(lambda: clock.now > loaded + 45, "most of the interval")
+    life.mark(httpd, NAME)
+    waiting.until(lambda: "CFOriginReloadInterval" in str(
+        life.status(httpd)["reload_wanted_reason"]),
+        lambda: httpd.story("the reason in the status"))
+    good = httpd.config.read_text()
+    httpd.config.write_text(good + edit + "\n")
+    assert clock.now < loaded + 80, "too late"
+    waiting.until(lambda: clock.now > loaded + 80, "the rest of it")
+    assert_is_never_loaded(httpd, clock, edit, good)
+
+
+def test_a_passed_test_is_acted_on_at_once(httpd):
+    """By the real clock: the restart does not wait for the next look, nor
+    for a command that hangs."""
+    program = httpd.root / "tell"
+    program.write_text("#!/bin/sh\n[ $1 = issued ] || exec /bin/sleep 25\n")
+    program.chmod(0o755)
+    httpd.server(f"CFOriginNotifyCommand {program}")
+    httpd.managed(NAME)
+    httpd.start()
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2)
+    httpd.await_generations(2, 4)
+    assert life.served(httpd, NAME) == life.stored(httpd, NAME)
+    waiting.until(lambda: httpd.keepers, "a keeper that tells", 4)
+    httpd.stop(3)
 
 
 def test_a_neighbours_new_pair_is_loaded_along(httpd, clock):
