@@ -110,7 +110,7 @@ cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf)
 #define TELLS(syntax, otherwise, what) syntax " (default " otherwise "): " what
 
 const command_rec cfo_directives[] = {
-    AP_INIT_FLAG(
+    AP_INIT_TAKE1(
         "CFOrigin", cfo_set_enabled, NULL, RSRC_CONF,
         TELLS("on|off", "off", "manage the certificate of this virtual host")),
     AP_INIT_TAKE1(
@@ -164,10 +164,10 @@ const command_rec cfo_directives[] = {
     AP_INIT_TAKE1("CFOriginRevoke", cfo_set_revoke, NULL, RSRC_CONF,
                   TELLS("off|superseded", "off",
                         "superseded is to revoke what was replaced")),
-    AP_INIT_FLAG("CFOriginPack", cfo_set_pack, NULL, RSRC_CONF,
-                 TELLS("on|off", "off",
-                       "virtual hosts of one account and zone share "
-                       "certificates of up to 200 names")),
+    AP_INIT_TAKE1("CFOriginPack", cfo_set_pack, NULL, RSRC_CONF,
+                  TELLS("on|off", "off",
+                        "virtual hosts of one account and zone share "
+                        "certificates of up to 200 names")),
     AP_INIT_TAKE1("CFOriginZoneID", cfo_set_zone_id, NULL, RSRC_CONF,
                   TELLS("id", "looked up by name", "the zone's id")),
     AP_INIT_TAKE1("CFOriginAPI", cfo_set_api, NULL, RSRC_CONF,

@@ -16,6 +16,8 @@ cfo_server_conf_t *cfo_set_conf(cmd_parms *cmd);
 /** "Directive: "value" is not allowed; …". */
 const char *cfo_set_bad(cmd_parms *cmd, const char *value,
                         const char *allowed);
+/** A switch: on or off. */
+const char *cfo_set_switch(cmd_parms *cmd, const char *arg, int *flag);
 /** The server's own settings; an error inside any container. */
 const char *cfo_set_server_only(cmd_parms *cmd, cfo_global_t **global);
 /** A path, made absolute by ServerRoot. */
@@ -24,7 +26,7 @@ const char *cfo_set_absolute(cmd_parms *cmd, const char *value,
 /** All words of a directive's arguments (const char *). */
 apr_array_header_t *cfo_set_words(apr_pool_t *p, const char *args);
 
-const char *cfo_set_enabled(cmd_parms *cmd, void *dir, int flag);
+const char *cfo_set_enabled(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_token_file(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_zone_id(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_hostnames(cmd_parms *cmd, void *dir, const char *args);
@@ -39,7 +41,7 @@ const char *cfo_set_startup_wait(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_reload_interval(cmd_parms *cmd, void *dir,
                                     const char *arg);
 const char *cfo_set_reload(cmd_parms *cmd, void *dir, const char *arg);
-const char *cfo_set_pack(cmd_parms *cmd, void *dir, int flag);
+const char *cfo_set_pack(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_revoke(cmd_parms *cmd, void *dir, const char *arg);
 const char *cfo_set_notify(cmd_parms *cmd, void *dir, int argc,
                            char *const argv[]);

@@ -102,16 +102,13 @@ const char *cfo_set_revoke(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-const char *cfo_set_pack(cmd_parms *cmd, void *dir, int flag)
+const char *cfo_set_pack(cmd_parms *cmd, void *dir, const char *arg)
 {
     cfo_global_t *global;
     const char *err = cfo_set_server_only(cmd, &global);
 
     (void)dir;
-    if (err)
-        return err;
-    global->pack = flag;
-    return NULL;
+    return err ? err : cfo_set_switch(cmd, arg, &global->pack);
 }
 
 const char *cfo_set_notify(cmd_parms *cmd, void *dir, int argc,

@@ -50,14 +50,24 @@ apr_array_header_t *cfo_set_words(apr_pool_t *p, const char *args)
     return words;
 }
 
-const char *cfo_set_enabled(cmd_parms *cmd, void *dir, int flag)
+/* httpd's own flags are refused without their value, and more words after a
+ * good one are not even seen. */
+const char *cfo_set_switch(cmd_parms *cmd, const char *arg, int *flag)
+{
+    if (ap_cstr_casecmp(arg, "on") && ap_cstr_casecmp(arg, "off"))
+        return cfo_set_bad(cmd, arg, "it must be on or off");
+    *flag = !ap_cstr_casecmp(arg, "on");
+    return NULL;
+}
+
+const char *cfo_set_enabled(cmd_parms *cmd, void *dir, const char *arg)
 {
     cfo_server_conf_t *conf = cfo_set_conf(cmd);
+    const char *err = cfo_set_switch(cmd, arg, &conf->enabled);
 
     (void)dir;
-    conf->enabled = flag;
-    conf->enabled_here = flag;
-    return NULL;
+    conf->enabled_here = conf->enabled;
+    return err;
 }
 
 const char *cfo_set_token_file(cmd_parms *cmd, void *dir, const char *arg)

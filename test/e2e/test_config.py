@@ -49,6 +49,8 @@ VALUES = [
     ("CFOriginReload maybe", ["maybe", "auto", "off"]),
     ("CFOriginReloadInterval one", ["one", "90s"]),
     ("CFOriginRevoke all", ["all", "off", "superseded"]),
+    ("CFOriginPack maybe", ["\"maybe\"", "on or off"]),
+    ("CFOriginPack on off", ["takes one argument", "on|off"]),
     ("CFOriginAPI api.cloudflare.com", ["api.cloudflare.com", "https://"]),
     ("CFOriginAPI http://api.cloudflare.com/client/v4",
      ["http://api.cloudflare.com", "https://"]),
@@ -83,9 +85,13 @@ def test_a_password_in_a_bad_value_is_not_shown(httpd, line):
     assert "geheim" not in said
 
 
-def test_a_switch_is_on_or_off(httpd):
-    httpd.vhost(NAME, "CFOrigin maybe")
-    refused(httpd, "CFOrigin", "On or Off")
+@pytest.mark.parametrize("line, words", [
+    ("CFOrigin maybe", ["CFOrigin: \"maybe\"", "on or off"]),
+    ("CFOrigin", ["CFOrigin takes one argument", "on|off"]),
+    ("CFOrigin on off", ["CFOrigin takes one argument", "on|off"])])
+def test_a_switch_is_on_or_off(httpd, line, words):
+    httpd.vhost(NAME, line)
+    refused(httpd, *words)
 
 
 HOSTNAMES = [
@@ -372,7 +378,7 @@ GOOD = ["CFOriginValidity 7", "CFOriginRequestType origin-rsa",
         "CFOriginReload off", "CFOriginReloadInterval 90s",
         "CFOriginNotifyCommand \"/bin/true with words\"",
         "CFOriginRevoke superseded", "CFOriginProxy http://127.0.0.1:3128",
-        "CFOriginMaxConcurrent 256"]
+        "CFOriginMaxConcurrent 256", "CFOrigin ON", "CFOriginPack Off"]
 
 
 @pytest.mark.parametrize("line", GOOD)
