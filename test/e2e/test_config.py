@@ -72,6 +72,24 @@ def test_a_bad_value_is_named_with_what_is_allowed(httpd, line, words):
     assert "httpd.conf" in said
 
 
+PORT, HOST = "its port must be a number from 1 to 65535", "it names no host"
+URLS = [("https://x:99999/", PORT), ("https://x:abc/", PORT),
+        ("https://x:0/", PORT), ("https://x:/", PORT),
+        ("https://[::1/", HOST), ("https:///x", HOST),
+        ("https://:443/", HOST), ("https://", HOST), ("https://[::g]/", HOST),
+        ("https://[::1]:99999/", PORT), ("https://[::1]:x/", PORT),
+        ("https://[::1]x/", HOST), ("https://a..b/", HOST),
+        ("https://a$b/", HOST), ("https://x y/", "no blank")]
+
+
+@pytest.mark.parametrize("name", ["CFOriginAPI", "CFOriginProxy"])
+@pytest.mark.parametrize("url, word", URLS, ids=[url for url, _ in URLS])
+def test_a_url_that_is_none_is_told(httpd, name, url, word):
+    httpd.managed(NAME)
+    httpd.server(f'{name} "{url}"')
+    refused(httpd, f'{name}: "{url}" is not allowed', word)
+
+
 @pytest.mark.parametrize("line", [
     "CFOriginProxy socks5://me:geheim@proxy.example.net:1",
     "CFOriginProxy me:geheim@proxy.example.net:1",
@@ -378,6 +396,10 @@ GOOD = ["CFOriginValidity 7", "CFOriginRequestType origin-rsa",
         "CFOriginReload off", "CFOriginReloadInterval 90s",
         "CFOriginNotifyCommand \"/bin/true with words\"",
         "CFOriginRevoke superseded", "CFOriginProxy http://127.0.0.1:3128",
+        "CFOriginProxy http://me:geheim@proxy_1.example.net:65535/",
+        "CFOriginProxy http://[2001:db8::1]", "CFOriginProxy https://10.0.0.1:1",
+        "CFOriginAPI https://[::1]:8443/client/v4/",
+        "CFOriginAPI http://[::1]:8080/", "CFOriginAPI http://localhost",
         "CFOriginMaxConcurrent 256", "CFOrigin ON", "CFOriginPack Off"]
 
 
