@@ -99,17 +99,46 @@ static int readable_by(const char *path, uid_t uid, gid_t gid)
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* A bundle of many roots is larger than any file of ours. */
+#define API_CA_MAX (64 * 1024 * 1024)
+
+/* What curl would find no root in fails each request. */
+static const char *api_ca_fault(apr_pool_t *p, const char *path)
+{
+    char *text;
+    struct stat st;
+    ssize_t len;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return apr_psprintf(p, "can't be read: %s", strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        st.st_size > API_CA_MAX) {
+        close(fd);
+        return "is no regular file, or larger than 64 MiB";
+    }
+    text = apr_palloc(p, (apr_size_t)st.st_size + 1);
+    len = pread(fd, text, (size_t)st.st_size, 0);
+    close(fd);
+    return len > 0 && cfo_pki_roots(p, text, (apr_size_t)len)
+               ? NULL
+               : "holds no certificate in PEM form, or one that can't be read";
+}
+
 static void check_api_ca(checker_t *c, const cfo_global_t *global)
 {
     const char *path = global->api_ca_file;
     uid_t uid = global->has_user ? global->uid : ap_unixd_config.user_id;
     gid_t gid = global->has_user ? global->gid : ap_unixd_config.group_id;
+    const char *why = path ? api_ca_fault(c->pool, path) : NULL;
 
     if (path == NULL)
         return;
-    if (access(path, R_OK) != 0)
-        fault(c, "CFOriginAPICAFile: %s can't be read: %s", path,
-              strerror(errno));
+    if (why)
+        fault(c,
+              "CFOriginAPICAFile: %s %s; it must hold the roots that the "
+              "API's own certificate is signed by",
+              path, why);
     else if (geteuid() == 0 && !readable_by(path, uid, gid))
         fault(c,
               "CFOriginAPICAFile: %s can't be read by user %u, whom "

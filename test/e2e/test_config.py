@@ -298,6 +298,27 @@ def api_ca_missing(httpd):
     return "CFOriginAPICAFile", "no-ca.pem"
 
 
+def api_ca_is_a_folder(httpd):
+    httpd.directives["CFOriginAPICAFile"] = httpd.root / "htdocs"
+    return "CFOriginAPICAFile", "htdocs", "no regular file"
+
+
+def api_ca_is_a_device(httpd):
+    httpd.directives["CFOriginAPICAFile"] = "/dev/null"
+    return "CFOriginAPICAFile", "/dev/null", "no regular file"
+
+
+def api_ca_is_empty(httpd):
+    (httpd.root / "empty.pem").write_text("")
+    httpd.directives["CFOriginAPICAFile"] = httpd.root / "empty.pem"
+    return "CFOriginAPICAFile", "empty.pem", "no certificate"
+
+
+def api_ca_is_rubbish(httpd):
+    httpd.directives["CFOriginAPICAFile"] = "/etc/passwd"
+    return "CFOriginAPICAFile", "/etc/passwd", "no certificate"
+
+
 def store_is_a_file(httpd):
     httpd.store.write_text("a file\n")
     return "CFOriginStoreDir", "store"
@@ -312,8 +333,9 @@ def store_open_to_all(httpd):
 FAULTS = [token_missing, token_empty, token_group_readable,
           token_is_a_directory, issuer_missing, keeper_missing,
           issuer_not_executable, roots_missing,
-          roots_are_rubbish, api_ca_missing, store_is_a_file,
-          store_open_to_all]
+          roots_are_rubbish, api_ca_missing, api_ca_is_a_folder,
+          api_ca_is_a_device, api_ca_is_empty, api_ca_is_rubbish,
+          store_is_a_file, store_open_to_all]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[f.__name__ for f in FAULTS])
