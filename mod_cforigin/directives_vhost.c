@@ -81,9 +81,9 @@ const char *cfo_set_zone_id(cmd_parms *cmd, void *dir, const char *arg)
     const char *c;
 
     (void)dir;
-    for (c = arg; apr_isalnum(*c) || *c == '-' || *c == '_'; c++)
+    for (c = arg; apr_isxdigit(*c); c++)
         ;
-    if (*c != '\0' || c == arg || c - arg > 64)
+    if (*c != '\0' || c - arg != 32)
         return cfo_set_bad(
             cmd, arg,
             "it must be a zone's id, the 32 hexadecimal digits that "

@@ -26,7 +26,8 @@ static int has_hostnames(const cfo_vhost_t *v)
     return v->hostnames && v->hostnames->nelts > 0;
 }
 
-/* CFOriginHostnames: all of them, or an error. */
+/* CFOriginHostnames: all of them, or an error. Without a list the text alone
+ * is judged. */
 static void take_hostnames(cfo_plan_work_t *work, int vhost,
                            cfo_name_list_t *list)
 {
@@ -38,9 +39,9 @@ static void take_hostnames(cfo_plan_work_t *work, int vhost,
         const char *spelled;
         cfo_name_fault_t fault = cfo_name_spell(work->p, name, &spelled);
 
-        if (fault == CFO_NAME_OK)
+        if (fault == CFO_NAME_OK && list)
             cfo_plan_list_add(list, spelled);
-        else
+        if (fault != CFO_NAME_OK)
             cfo_plan_say(work, CFO_PLAN_ERROR, vhost, where,
                          "CFOriginHostnames of %s: \"%s\" %s", v->label, name,
                          cfo_name_fault_text(fault));
@@ -188,6 +189,12 @@ static cfo_vhost_state_t judge(cfo_plan_work_t *work, int vhost)
     return work->names[vhost] ? CFO_VHOST_MANAGED : CFO_VHOST_LEFT_OUT;
 }
 
+/* A mistake in the text is one, whoever serves the vhost. */
+static int is_unread(cfo_vhost_state_t state)
+{
+    return state != CFO_VHOST_MANAGED && state != CFO_VHOST_LEFT_OUT;
+}
+
 /* Without a token there is nobody to ask. Told once, since it is one line
  * that is missing, however many vhosts miss it. */
 static void drop_tokenless(cfo_plan_work_t *work)
@@ -229,6 +236,8 @@ void cfo_plan_vhosts(cfo_plan_work_t *work)
         for (int t = 0; t < CFO_REQUEST_TYPES; t++)
             a->wanted[t] = -1;
         a->state = judge(work, i);
+        if (is_unread(a->state) && has_hostnames(cfo_plan_vhost(work, i)))
+            take_hostnames(work, i, NULL);
     }
     drop_tokenless(work);
 }

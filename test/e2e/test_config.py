@@ -42,6 +42,10 @@ VALUES = [
     ("CFOriginRenewWindow 101%", ["101%", "33%"]),
     ("CFOriginWarnWindow soon", ["soon", "30d"]),
     ("CFOriginZoneID example.com", ["example.com", "32"]),
+    ("CFOriginZoneID abc", ["\"abc\"", "32"]),
+    ("CFOriginZoneID 0123456789abcdef0123456789abcde", ["32 hexadecimal"]),
+    ("CFOriginZoneID 0123456789abcdef0123456789abcdef0", ["32 hexadecimal"]),
+    ("CFOriginZoneID 0123456789abcdef0123456789abcdeg", ["32 hexadecimal"]),
     ("CFOriginStartupWait 10", ["\"10\"", "90s"]),
     ("CFOriginStartupWait 61s", ["61s", "60s"]),
     ("CFOriginStartupWait 2m", ["2m", "60s"]),
@@ -142,6 +146,11 @@ def test_a_name_the_api_cannot_take_is_an_error(httpd, how, name, word):
             how = word = "2001:db8::7"
     said = refused(httpd, how, word)
     assert "httpd.conf:" in said
+
+
+def test_hostnames_are_judged_where_nothing_is_managed(httpd):
+    httpd.vhost(NAME, "CFOriginHostnames *.com", tls=False)
+    refused(httpd, "CFOriginHostnames", "*.com", "httpd.conf:")
 
 
 def test_201_names_are_too_many(httpd):

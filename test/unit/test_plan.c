@@ -412,6 +412,15 @@ static void which_names(void **state)
          .wanted = "a.x.org ecc [a.x.org] 0",
          .messages = "E0 x.conf:03|CFOriginHostnames|\"*.com\"|two labels\n"
                      "E0 CFOriginHostnames|\"*.*.y.z\""},
+        {.about = "hostnames of a vhost that asks for nothing",
+         .vhosts = {{.hostnames = "a.x.org *.com", .off = 1},
+                    {.hostnames = "localhost", .no_tls = 1, .inherits = 1},
+                    {.hostnames = "::1", .foreign = 1},
+                    {.hostnames = "b.x.org", .off = 1}},
+         .states = "off no-tls foreign off",
+         .messages = "E0 x.conf:03|CFOriginHostnames|\"*.com\"\n"
+                     "E1 x.conf:13|CFOriginHostnames|\"localhost\"\n"
+                     "I2 another CA\nE2 CFOriginHostnames|\"::1\""},
         {.about = "no hostname left",
          .vhosts = {{"a.x.org", 0, "::1"}},
          .states = "left-out",
