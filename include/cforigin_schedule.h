@@ -34,7 +34,7 @@ apr_time_t cfo_schedule_warn_at(apr_time_t not_before, apr_time_t not_after,
  * The next try after a failure: 30 s after the first, doubled after each
  * further one, ± 20 %, at most 24 h; permanent and check: 24 h at once; rate
  * limited: retry_after and up to a twentieth of it, however often. Never in
- * the past, never zero, however many failures.
+ * the past, never zero, however many failures; a whole second.
  * @param failures how many there were, this one included (>= 1)
  * @param last_try when the failed try was
  * @param seed     spreads the jitter: name and request type

@@ -42,6 +42,13 @@ static void note_account(cfo_generation_t *gen, const cfo_event_t *event)
     }
 }
 
+/* The keeper sums up at its end: not before a slow one is done, too. */
+static void note_success(cfo_generation_t *gen, const cfo_standing_t *st)
+{
+    if (!st->entry->stored.adopted)
+        gen->accounts[st->wanted->account].last_success = apr_time_now();
+}
+
 static void settle(cfo_generation_t *gen, cfo_standing_t *st,
                    const cfo_event_t *event)
 {
@@ -76,6 +83,8 @@ static void on_event(cfo_generation_t *gen, const cfo_event_t *event)
     case CFO_EVENT_FAILED:
         if (st) /* else its vhost left meanwhile */
             settle(gen, st, event);
+        if (st && event->kind == CFO_EVENT_INSTALLED)
+            note_success(gen, st);
         break;
     case CFO_EVENT_ACCOUNT:
         if (event->account)

@@ -32,9 +32,9 @@ static void fill_error(const cfo_attempt_t *attempt, cfo_live_t *live,
     const cfo_result_t *error = &attempt->last_error;
 
     live->failures = attempt->failures;
-    live->last_try = attempt->last_try;
     if (attempt->failures == 0)
         return;
+    live->last_try = attempt->last_try;
     live->kind = (int)error->kind;
     live->code = error->code;
     live->http = error->http;
@@ -55,6 +55,8 @@ static void fill_live(const cfo_generation_t *gen, const cfo_standing_t *st,
     live->renew_at = st->decision.renew_at;
     live->adopted = st->entry->stored.adopted;
     live->generation = st->entry->generation;
+    if (!live->adopted) /* a success leaves no attempt; it is one itself */
+        live->last_try = st->entry->stored.installed;
     if (st->decision.action != CFO_KEEP ||
         st->decision.reason == CFO_UNREADABLE)
         live->next_try = cfo_standing_try_at(gen, st);

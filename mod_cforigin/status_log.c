@@ -14,7 +14,17 @@ static struct {
 #define CERT(status, i)                                                       \
     (&APR_ARRAY_IDX((status)->certificates, i, cfo_status_cert_t))
 
-static const char *in_words(const cfo_status_cert_t *c, apr_pool_t *p)
+/* What the page cuts, paths of this machine, the log has whole. */
+static const cfo_result_t *error_of(const cfo_generation_t *gen, int i,
+                                    const cfo_status_cert_t *c)
+{
+    return c->last_error.kind != CFO_OK && i < gen->plan->wanted->nelts
+               ? &gen->standings[i].attempt->last_error
+               : &c->last_error;
+}
+
+static const char *in_words(const cfo_status_cert_t *c,
+                            const cfo_result_t *error, apr_pool_t *p)
 {
     const char *text =
         apr_psprintf(p, "%s (%s): %s (%s)", c->name,
@@ -25,9 +35,9 @@ static const char *in_words(const cfo_status_cert_t *c, apr_pool_t *p)
     if (c->not_after)
         text = apr_psprintf(p, "%s, ends %s", text,
                             cfo_time_word(p, c->not_after));
-    if (c->last_error.kind != CFO_OK)
-        text = apr_pstrcat(p, text, "; last error: ",
-                           cfo_result_sentence(p, &c->last_error), NULL);
+    if (error->kind != CFO_OK)
+        text = apr_pstrcat(
+            p, text, "; last error: ", cfo_result_sentence(p, error), NULL);
     if (c->trying)
         text = apr_pstrcat(p, text, "; being asked for", NULL);
     else if (c->next_try)
@@ -70,7 +80,7 @@ void cfo_status_tell(const cfo_generation_t *gen, const cfo_status_t *status)
         told.states[i] = (int)c->state;
         if (is_news(c))
             ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, gen->base, "%s",
-                         in_words(c, ptemp));
+                         in_words(c, error_of(gen, i, c), ptemp));
     }
     if (told.n > 0)
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, gen->base, "%s",
@@ -101,7 +111,7 @@ void cfo_status_tell_changes(const cfo_generation_t *gen,
         if (told.states[i] == (int)c->state)
             continue;
         ap_log_error(APLOG_MARK, level_of(c), 0, gen->base, "%s, was %s",
-                     in_words(c, ptemp),
+                     in_words(c, error_of(gen, i, c), ptemp),
                      cfo_state_word((cfo_state_t)told.states[i]));
         told.states[i] = (int)c->state;
     }

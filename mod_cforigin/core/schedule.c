@@ -108,6 +108,13 @@ static apr_interval_time_t wait_as_told(int retry_after, apr_uint64_t seed)
     return later(wait, backoff(1, seed)) + spread(seed, wait / 20);
 }
 
+/* As it is written: attempt.json, log and status tell the same second, and
+ * none of them an earlier one. */
+static apr_time_t whole_second(apr_time_t at)
+{
+    return (at + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC * APR_USEC_PER_SEC;
+}
+
 apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
                                  apr_time_t last_try, const char *seed)
 {
@@ -116,7 +123,7 @@ apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
 
     last_try = later(last_try, 0);
     if (result && (result->kind == CFO_PERMANENT || result->kind == CFO_CHECK))
-        return last_try + CFO_BACKOFF_MAX;
+        return whole_second(last_try + CFO_BACKOFF_MAX);
     jitter = mix(hash_of(seed), (apr_uint64_t)last_try);
     if (result && result->kind == CFO_RATE_LIMITED && result->retry_after > 0)
         wait = wait_as_told(result->retry_after, jitter);
@@ -124,7 +131,7 @@ apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
         wait = backoff(failures, jitter);
     if (result && result->retry_after > 0)
         wait = later(wait, apr_time_from_sec(result->retry_after));
-    return last_try + earlier(wait, CFO_BACKOFF_MAX);
+    return whole_second(last_try + earlier(wait, CFO_BACKOFF_MAX));
 }
 
 /* Without a thought for pauses. */

@@ -287,14 +287,17 @@ static const char *replace_all(apr_pool_t *p, const char *text,
                                const char *path)
 {
     const char *base = strrchr(path, '/');
-    const char *at;
+    const char *done = "", *at;
 
-    if (base == NULL || base == path || base[1] == '\0')
+    if (base == NULL || base[1] == '\0')
         return text;
-    while ((at = strstr(text, path)) != NULL)
-        text = apr_pstrcat(p, apr_pstrmemdup(p, text, (apr_size_t)(at - text)),
-                           DOTS, base, at + strlen(path), NULL);
-    return text;
+    while ((at = strstr(text, path)) != NULL) {
+        done = apr_pstrcat(p, done,
+                           apr_pstrmemdup(p, text, (apr_size_t)(at - text)),
+                           DOTS, base, NULL);
+        text = at + strlen(path);
+    }
+    return *done ? apr_pstrcat(p, done, text, NULL) : text;
 }
 
 /* Where a path ends that nobody quoted. */
@@ -336,7 +339,7 @@ const char *cfo_show_without_paths(apr_pool_t *p, const char *text,
         for (; !ends_path(*end); end++)
             if (*end == '/')
                 base = end;
-        if (text[i + 1] == '/' || base == text + i)
+        if (text[i + 1] == '/' || end == text + i + 1)
             base = text + i;
         else {
             memcpy(to, DOTS, sizeof(DOTS) - 1);

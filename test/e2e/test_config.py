@@ -364,6 +364,7 @@ def test_a_fault_of_the_surroundings_is_an_error_at_configtest_alone(
     assert httpd.get(NAME, verify=False).status == 503
     assert not cloudflare.creates()
     httpd.expect(r"cforigin:(error|warn|crit)")
+    assert not httpd.log.matching(r"\\x"), "a path is cut"
 
 
 def test_a_store_whose_parents_are_missing_is_made(httpd):

@@ -122,6 +122,7 @@ def test_renderings_agree_and_need_no_file(httpd, cloudflare):
         ("ok", "valid", "EC P-256", 1)
     assert a["requested_validity"] == 5475
     assert (a["failures"], a["last_error"], a["next_try"]) == (0, None, None)
+    assert abs(seconds(a["last_try"]) - time.time()) < 60
     assert seconds(a["renew_at"]) < seconds(a["not_after"])
     rsa = certificate(doc, "b.example.com", "origin-rsa")
     assert rsa["key"] == "RSA 2048" and rsa["requested_validity"] == 365
@@ -317,6 +318,37 @@ def test_an_error_is_told_in_full_and_never_as_markup(httpd, cloudflare):
     assert "What to do: Check that the hostname's zone is active" in seen.text
     assert error["ray"] in seen.text
     assert seen.rows == 4
+
+
+def test_a_success_is_known_while_others_are_waited_for(httpd, cloudflare):
+    cloudflare.fault({"op": "create", "hostname": "slow.example.com"},
+                     {"hang": True})
+    httpd.server(*LOCATIONS, "CFOriginStartupWait 2s")
+    httpd.managed("a.example.com", "slow.example.com")
+    httpd.start()
+    doc = as_json(httpd)
+    assert doc["keeper"]["running"]
+    assert abs(seconds(doc["accounts"][0]["last_success"])
+               - time.time()) < 60
+    assert certificate(doc, "slow.example.com")["last_try"] is None
+
+
+def test_a_next_try_is_the_same_second_wherever_it_is_told(
+        httpd, cloudflare):
+    names = [f"n{i}.example.com" for i in range(8)]
+    cloudflare.fault({"op": "create"}, {"error": {"status": 400, "code": 1100,
+                                                  "message": "later"}})
+    httpd.server(*LOCATIONS)
+    httpd.managed(*names)
+    httpd.expect("cforigin:error.*1100")
+    httpd.start()
+    doc = as_json(httpd)
+    for name in names:
+        at = certificate(doc, name)["next_try"]
+        kept = json.loads((httpd.folder(name) / "attempt.json").read_text())
+        assert kept["next_try"] == at
+        told = httpd.log.matching(rf"{name} \(origin-ecc\):.*next try")
+        assert told and all(at in line for line in told), (at, told)
 
 
 def test_what_is_installed_is_told_apart_from_what_is_served(httpd,

@@ -172,7 +172,8 @@ static void next_tries(void **state)
             apr_time_t at =
                 cfo_schedule_next_try(&result, rows[i].failures, NOW, seed);
 
-            if (at < NOW + rows[i].least || at > NOW + rows[i].most)
+            if (at < NOW + rows[i].least || at > NOW + rows[i].most ||
+                at % SEC)
                 fail_msg("row %d: %" APR_TIME_T_FMT " s", (int)i,
                          (at - NOW) / SEC);
         }

@@ -171,7 +171,11 @@ static void test_paths(void **state)
         {"at https://127.0.0.1:8443/client/v4: refused",
          "at https://127.0.0.1:8443/client/v4: refused"},
         {"mine in /srv/my keys/a.key, says /x",
-         "mine in " DOTS "/a.key, says /x"},
+         "mine in " DOTS "/a.key, says " DOTS "/x"},
+        {"/my token and /my token: no",
+         DOTS "/my token and " DOTS "/my token: no"},
+        {"/token, '/token', / and //host/x",
+         DOTS "/token, '" DOTS "/token', / and //host/x"},
         {"a/b and/or c", "a/b and/or c"},
         {"/etc/cf/token: no", DOTS "/token: no"},
         {"it says `/etc/cf/token`", "it says `" DOTS "/token`"},
@@ -182,6 +186,7 @@ static void test_paths(void **state)
 
     (void)state;
     APR_ARRAY_PUSH(secrets, const char *) = "/srv/my keys/a.key";
+    APR_ARRAY_PUSH(secrets, const char *) = "/my token";
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_string_equal(cfo_show_without_paths(pool, rows[i].in, secrets),
                             rows[i].out);
