@@ -16,10 +16,14 @@
 /** A try that failed less than this ago is not repeated by a restart. */
 #define CFO_RESTART_QUIET apr_time_from_sec(60)
 
+/** How long before its end it is renewed: a percentage is of the lifetime;
+ * never more than a third of it. */
+apr_interval_time_t cfo_schedule_window(apr_interval_time_t lifetime,
+                                        const cfo_window_t *window);
+
 /**
- * When a certificate enters its renew window: not_after less the window (a
- * percentage is of the lifetime; never more than a third of it), plus a
- * stable jitter of up to a tenth of the window made from host and serial.
+ * When a certificate enters its renew window: not_after less the window, plus
+ * a stable jitter of up to a tenth of the window made from host and serial.
  */
 apr_time_t cfo_schedule_renew_at(apr_time_t not_before, apr_time_t not_after,
                                  const cfo_window_t *window, const char *host,

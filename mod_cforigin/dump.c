@@ -89,6 +89,32 @@ static void dump_next(const cfo_generation_t *gen, const cfo_standing_t *st,
                           st->attempt->failures == 1 ? "try" : "tries"));
 }
 
+/* What will happen, not what is written: of a short life a long window is
+ * only a part. */
+static void dump_validity(const cfo_settings_t *settings, apr_file_t *out,
+                          apr_pool_t *p)
+{
+    const cfo_window_t *window = &settings->renew_window;
+    apr_interval_time_t lifetime =
+        apr_time_from_sec((apr_time_t)settings->validity * 86400);
+    apr_interval_time_t most = lifetime / 3;
+    const char *word = cfo_window_word(p, window);
+    const char *text;
+
+    if (settings->renew_manual)
+        text = "never renewed by itself (CFOriginRenewMode manual)";
+    else if (window->percent ? window->percent > 33 : window->length > most)
+        text = apr_psprintf(
+            p,
+            "renewed %s before its end, a third of its life, as "
+            "CFOriginRenewWindow %s is more",
+            cfo_duration_word(p, cfo_schedule_window(lifetime, window)), word);
+    else
+        text = apr_psprintf(p, "renewed %s before its end", word);
+    line(out, "validity",
+         apr_psprintf(p, "%d days, %s", settings->validity, text));
+}
+
 static void dump_certificate(const cfo_generation_t *gen,
                              const cfo_standing_t *st, apr_file_t *out,
                              apr_pool_t *p)
@@ -101,10 +127,7 @@ static void dump_certificate(const cfo_generation_t *gen,
                     cfo_request_type_word(wanted->request_type));
     line(out, "hostnames", joined(wanted->hostnames, p));
     dump_vhosts(gen, wanted, out, p);
-    line(out, "validity",
-         apr_psprintf(p, "%d days, renewed %s before its end",
-                      wanted->settings.validity,
-                      cfo_window_word(p, &wanted->settings.renew_window)));
+    dump_validity(&wanted->settings, out, p);
     line(out, "account",
          apr_psprintf(p, "%s (%s)", account->name, account->token_file));
     dump_targets(wanted, out, p);

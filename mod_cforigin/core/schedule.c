@@ -58,6 +58,12 @@ static apr_interval_time_t length_of(const cfo_window_t *window,
     return earlier(length, max);
 }
 
+apr_interval_time_t cfo_schedule_window(apr_interval_time_t lifetime,
+                                        const cfo_window_t *window)
+{
+    return length_of(window, lifetime, lifetime / 3);
+}
+
 apr_time_t cfo_schedule_renew_at(apr_time_t not_before, apr_time_t not_after,
                                  const cfo_window_t *window, const char *host,
                                  const char *serial)
@@ -68,7 +74,7 @@ apr_time_t cfo_schedule_renew_at(apr_time_t not_before, apr_time_t not_after,
 
     if (lifetime <= 0)
         return not_after - 1;
-    length = length_of(window, lifetime, lifetime / 3);
+    length = cfo_schedule_window(lifetime, window);
     at = not_after - length +
          spread(mix(hash_of(host), hash_of(serial)), length / 10);
     return earlier(at, not_after - 1);

@@ -472,6 +472,21 @@ def test_cforigin_off_in_a_vhost_switches_off_what_it_inherits(
         == pairs.sha256(httpd.root / "b.pem")
 
 
+@pytest.mark.parametrize("lines, told", [
+    (["CFOriginValidity 90"], "90 days, renewed 30d before its end"),
+    (["CFOriginValidity 7"], "7 days, renewed 56h before its end, a third"),
+    (["CFOriginValidity 30", "CFOriginRenewWindow 50%"],
+     "30 days, renewed 10d before its end, a third of its life, as "
+     "CFOriginRenewWindow 50% is more"),
+    (["CFOriginValidity 7", "CFOriginRenewWindow 33%"],
+     "7 days, renewed 33% before its end\n"),
+    (["CFOriginValidity 7", "CFOriginRenewMode manual"],
+     "7 days, never renewed by itself (CFOriginRenewMode manual)")])
+def test_the_dump_tells_the_window_that_holds(httpd, lines, told):
+    httpd.vhost(NAME, "CFOrigin on", *lines)
+    assert told in httpd.dump()
+
+
 def without(httpd):
     """What the dump says of a httpd without the module, and how such a one
     fares: {vhost: why it would not start}, whether it starts."""
