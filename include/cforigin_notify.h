@@ -12,6 +12,7 @@ typedef struct cfo_notify_t {
     const apr_array_header_t *words; /* const char *: the command */
     const char *event;
     const char *name;
+    const char *request_type;
     const apr_array_header_t *hostnames;
     apr_time_t not_after; /* 0, or NULL: not known; told as "" */
     const char *serial;

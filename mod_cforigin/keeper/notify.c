@@ -122,12 +122,13 @@ static char *variable(apr_pool_t *p, const char *name, const char *value)
 
 static char **environment(apr_pool_t *p, const cfo_notify_t *notify)
 {
-    char **envp = apr_pcalloc(p, 9 * sizeof(*envp));
+    char **envp = apr_pcalloc(p, 10 * sizeof(*envp));
     int n = 0;
 
     envp[n++] = apr_pstrdup(p, environment_path);
     envp[n++] = variable(p, "EVENT", notify->event);
     envp[n++] = variable(p, "NAME", notify->name);
+    envp[n++] = variable(p, "REQUEST_TYPE", notify->request_type);
     envp[n++] =
         variable(p, "HOSTNAMES", apr_array_pstrcat(p, notify->hostnames, ' '));
     envp[n++] = variable(p, "NOT_AFTER", cfo_time_word(p, notify->not_after));

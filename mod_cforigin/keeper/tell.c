@@ -231,6 +231,8 @@ static cfo_notify_t describe(const speaker_t *speaker,
     cfo_notify_t notify = {.words = round->notify_argv,
                            .event = cfo_notice_word(notice),
                            .name = wanted->name,
+                           .request_type =
+                               cfo_request_type_word(wanted->request_type),
                            .hostnames = wanted->hostnames,
                            .store = round->store,
                            .error = telling->error};

@@ -81,6 +81,7 @@ def test_issued_and_renewed_with_all_details(keeper, command):
     shell = {"PWD", "_", "SHLVL", "OLDPWD"}  # what sh itself adds
     assert {k: v for k, v in env.items() if k not in shell | {"PATH"}} == {
         "CFORIGIN_EVENT": "issued", "CFORIGIN_NAME": NAME,
+        "CFORIGIN_REQUEST_TYPE": "origin-ecc",
         "CFORIGIN_HOSTNAMES": f"{NAME} www.example.com",
         "CFORIGIN_NOT_AFTER": end, "CFORIGIN_ERROR": "",
         "CFORIGIN_SERIAL": keeper.serial(NAME),
@@ -97,6 +98,15 @@ def test_issued_and_renewed_with_all_details(keeper, command):
     assert command.events() == ["issued", "renewed"]
     keeper.run([item(NAME, "www.example.com")], notify_argv=command.words)
     assert command.events() == ["issued", "renewed"]
+
+
+def test_two_certificates_of_one_name_are_told_apart(keeper, command):
+    types = ["origin-ecc", "origin-rsa"]
+    keeper.run([item(NAME, request_type=word) for word in types],
+               notify_argv=command.words)
+    assert command.events() == ["issued", "issued"]
+    assert sorted(env["CFORIGIN_REQUEST_TYPE"]
+                  for _, env in command.told()) == types
 
 
 def test_again_until_it_exits_with_zero(keeper, command):
