@@ -31,6 +31,7 @@ typedef struct cfo_standing_t {
     const cfo_target_t *adoptable; /* holds a pair that the store lacks */
     const cfo_attempt_t *attempt;  /* never NULL once it was looked at */
     apr_pool_t *attempt_pool;      /* it lives there; NULL: no failure */
+    int attempt_told;        /* that attempt.json is damaged */
     int failures;            /* the count that a failure now adds to */
     apr_time_t due_at;       /* when to try; only while action is not keep */
     int repair;              /* valid, but its files differ from it */

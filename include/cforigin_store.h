@@ -166,6 +166,11 @@ apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store);
  * the switch of `current`: a success came after it. */
 cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir);
 
+/** As cfo_store_attempt; *fault is set to a sentence with the path where the
+ * file is damaged, to NULL where it is good or not there. */
+cfo_attempt_t cfo_store_attempt_look(apr_pool_t *p, const char *dir,
+                                     const char **fault);
+
 /** notify.json; zeroed when it is missing, empty or rubbish. */
 cfo_notices_t cfo_store_notices(apr_pool_t *p, const char *dir);
 
@@ -176,6 +181,9 @@ typedef struct cfo_account_state_t {
 } cfo_account_state_t;
 cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
                                       const char *id);
+/** As cfo_store_account; fault as for cfo_store_attempt_look. */
+cfo_account_state_t cfo_store_account_look(apr_pool_t *p, const char *store,
+                                           const char *id, const char **fault);
 
 /** pending/: a key that was made and perhaps asked for. */
 typedef struct cfo_intent_t {

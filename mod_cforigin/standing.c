@@ -183,15 +183,38 @@ static void remember_attempt(cfo_standing_t *st, cfo_generation_t *gen,
         apr_pool_destroy(old);
 }
 
+/* Once a generation, and not in the pass that only rehearses. */
+static void tell_damage(const cfo_generation_t *gen, const char *whose,
+                        const char *fault)
+{
+    if (gen->cold_pass != 1)
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, gen->base,
+                     "%s: %s; what it told of earlier tries is lost", whose,
+                     fault);
+}
+
+static cfo_attempt_t read_attempt(const cfo_generation_t *gen,
+                                  cfo_standing_t *st, apr_pool_t *ptemp)
+{
+    const char *fault;
+    cfo_attempt_t attempt = cfo_store_attempt_look(
+        ptemp,
+        cfo_store_dir(ptemp, gen->global->store, st->folder,
+                      st->wanted->request_type),
+        &fault);
+
+    if (fault && !st->attempt_told++)
+        tell_damage(gen, st->wanted->name, fault);
+    return attempt;
+}
+
 /* The store's memory of failed tries, or the parent's own where the store
  * could not be written: whichever is newer. */
 static void look_at_attempt(cfo_generation_t *gen, cfo_standing_t *st,
                             apr_pool_t *ptemp)
 {
     const cfo_attempt_t *kept = cfo_retained_attempt(gen->retained, st->key);
-    cfo_attempt_t stored = cfo_store_attempt(
-        ptemp, cfo_store_dir(ptemp, gen->global->store, st->folder,
-                             st->wanted->request_type));
+    cfo_attempt_t stored = read_attempt(gen, st, ptemp);
 
     if (kept && kept->last_try > stored.last_try)
         stored = *kept;
@@ -277,6 +300,9 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
     if (st->decision.action == CFO_KEEP) {
         cfo_attempt_t unread = {0};
 
+        /* What failed before does not count any more, but damage is told. */
+        if (cause != CFO_CAUSE_TICK)
+            (void)read_attempt(gen, st, ptemp);
         if (st->decision.reason == CFO_UNREADABLE)
             unread = cant_read(st, now, ptemp);
         remember_attempt(st, gen, &unread);
@@ -330,6 +356,20 @@ void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *st,
 
 /* --- all of them --- */
 
+static void look_at_account(cfo_generation_t *gen, int i)
+{
+    const cfo_account_t *account =
+        &APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t);
+    const char *fault;
+
+    gen->accounts[i] = cfo_store_account_look(gen->pool, gen->global->store,
+                                              account->id, &fault);
+    if (fault)
+        tell_damage(gen,
+                    apr_pstrcat(gen->pool, "account ", account->name, NULL),
+                    fault);
+}
+
 static void prepare(cfo_generation_t *gen)
 {
     int i, n = gen->plan->wanted->nelts;
@@ -352,9 +392,7 @@ static void prepare(cfo_generation_t *gen)
     gen->accounts = apr_pcalloc(gen->pool, sizeof(cfo_account_state_t) *
                                                (apr_size_t)(n + 1));
     for (i = 0; i < n; i++)
-        gen->accounts[i] = cfo_store_account(
-            gen->pool, gen->global->store,
-            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).id);
+        look_at_account(gen, i);
 }
 
 void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,

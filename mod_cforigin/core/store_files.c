@@ -283,20 +283,60 @@ int cfo_store_is_older(const struct timespec *a, const struct timespec *b)
                                   : a->tv_nsec < b->tv_nsec;
 }
 
+/* @param whole what was read, if it could be, says something */
+static const char *damage(apr_pool_t *p, const char *path, apr_status_t rv,
+                          const cfo_pem_t *text, int whole)
+{
+    char word[120];
+    struct stat st;
+    const char *why;
+
+    if (rv == APR_SUCCESS && whole) {
+        return NULL;
+    }
+    if (APR_STATUS_IS_ENOENT(rv) && lstat(path, &st) != 0) {
+        return NULL;
+    }
+    if (rv == APR_SUCCESS) {
+        why = text->len ? "it is damaged" : "it is empty";
+    }
+    else if (APR_STATUS_IS_ENOENT(rv)) {
+        why = "it is a link to nothing";
+    }
+    else {
+        why = rv == APR_EGENERAL ? "it is no regular file, or too large"
+                                 : apr_strerror(rv, word, sizeof(word));
+    }
+    return apr_pstrcat(p, path, ": ", why, NULL);
+}
+
 /* A success drops the file; where that could not be done, or was cut short,
  * `current` is younger than it. */
-cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir)
+cfo_attempt_t cfo_store_attempt_look(apr_pool_t *p, const char *dir,
+                                     const char **fault)
 {
+    const char *path = cfo_store_path(p, dir, CFO_FILE_ATTEMPT);
     struct stat st, current;
     cfo_pem_t text;
+    apr_status_t rv = cfo_store_read_stat(p, path, &text, &st);
 
-    if (cfo_store_read_stat(p, cfo_store_path(p, dir, CFO_FILE_ATTEMPT), &text,
-                            &st) == APR_SUCCESS &&
+    *fault = NULL;
+    if (rv == APR_SUCCESS &&
         lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) == 0 &&
         cfo_store_is_older(&st.st_mtim, &current.st_mtim)) {
         text.len = 0;
     }
+    else if (rv != ENOTDIR) { /* that is the folder's own fault */
+        *fault = damage(p, path, rv, &text, cfo_store_attempt_is_whole(&text));
+    }
     return cfo_store_attempt_parse(p, &text);
+}
+
+cfo_attempt_t cfo_store_attempt(apr_pool_t *p, const char *dir)
+{
+    const char *fault;
+
+    return cfo_store_attempt_look(p, dir, &fault);
 }
 
 cfo_notices_t cfo_store_notices(apr_pool_t *p, const char *dir)
@@ -307,14 +347,23 @@ cfo_notices_t cfo_store_notices(apr_pool_t *p, const char *dir)
     return cfo_store_notices_parse(&text);
 }
 
+cfo_account_state_t cfo_store_account_look(apr_pool_t *p, const char *store,
+                                           const char *id, const char **fault)
+{
+    const char *path = apr_pstrcat(p, store, "/accounts/", id, ".json", NULL);
+    cfo_pem_t text;
+    apr_status_t rv = cfo_store_read_file(p, path, &text);
+
+    *fault = damage(p, path, rv, &text, cfo_store_account_is_whole(&text));
+    return cfo_store_account_parse(&text);
+}
+
 cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
                                       const char *id)
 {
-    cfo_pem_t text;
+    const char *fault;
 
-    cfo_store_read_file(
-        p, apr_pstrcat(p, store, "/accounts/", id, ".json", NULL), &text);
-    return cfo_store_account_parse(&text);
+    return cfo_store_account_look(p, store, id, &fault);
 }
 
 /* An install takes the marker away; one that could not be taken away is older

@@ -239,6 +239,15 @@ cfo_attempt_t cfo_store_attempt_parse(apr_pool_t *p, const cfo_pem_t *text)
     return attempt;
 }
 
+int cfo_store_attempt_is_whole(const cfo_pem_t *text)
+{
+    json_t *json = object_of(text);
+    int whole = cfo_json_int(json, "failures", -1) >= 0;
+
+    json_decref(json);
+    return whole;
+}
+
 /* ---- notify.json ---- */
 
 cfo_pem_t cfo_store_notices_print(apr_pool_t *p, const cfo_notices_t *notices)
@@ -276,4 +285,13 @@ cfo_account_state_t cfo_store_account_parse(const cfo_pem_t *text)
     state.last_success = cfo_json_time(json, "last_success");
     json_decref(json);
     return state;
+}
+
+int cfo_store_account_is_whole(const cfo_pem_t *text)
+{
+    json_t *json = object_of(text);
+    int whole = json != NULL;
+
+    json_decref(json);
+    return whole;
 }

@@ -27,6 +27,8 @@ int cfo_store_intent_parse(apr_pool_t *p, const cfo_pem_t *text,
 
 cfo_pem_t cfo_store_attempt_print(apr_pool_t *p, const cfo_attempt_t *attempt);
 cfo_attempt_t cfo_store_attempt_parse(apr_pool_t *p, const cfo_pem_t *text);
+/** 0 when it says nothing, not even that nothing failed. */
+int cfo_store_attempt_is_whole(const cfo_pem_t *text);
 
 cfo_pem_t cfo_store_notices_print(apr_pool_t *p, const cfo_notices_t *notices);
 cfo_notices_t cfo_store_notices_parse(const cfo_pem_t *text);
@@ -34,5 +36,6 @@ cfo_notices_t cfo_store_notices_parse(const cfo_pem_t *text);
 cfo_pem_t cfo_store_account_print(apr_pool_t *p,
                                   const cfo_account_state_t *state);
 cfo_account_state_t cfo_store_account_parse(const cfo_pem_t *text);
+int cfo_store_account_is_whole(const cfo_pem_t *text);
 
 #endif

@@ -228,6 +228,48 @@ def test_strays_dangling_links_and_empty_files(httpd, cloudflare):
     assert len(cloudflare.creates()) == 4
 
 
+DAMAGE = {"truncated": ('{"failures":', "it is damaged"),
+          "empty": ("", "it is empty"),
+          "a folder": (None, "it is no regular file")}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_of_the_small_files_is_told_once(httpd, cloudflare, what):
+    """attempt.json of one that failed and of one that is good, and the
+    account's: each is named in a warning, and no start minds."""
+    text, word = DAMAGE[what]
+    good, bad = "a.example.com", "bad.example.com"
+    cloudflare.refuse(bad, 400, 1010, "no")
+    httpd.managed(good, bad)
+    httpd.expect("cforigin:error.*1010")
+    httpd.start()
+    waiting.until(lambda: life.attempt(httpd, bad)
+                  and list((httpd.store / "accounts").iterdir())
+                  and not httpd.keepers, "a failed try")
+    httpd.stop()
+    (account,) = (httpd.store / "accounts").iterdir()
+    paths = [httpd.folder(good) / "attempt.json",
+             httpd.folder(bad) / "attempt.json", account]
+    for path in paths:
+        path.unlink(missing_ok=True)
+        if text is None:
+            path.mkdir()
+        else:
+            path.write_text(text)
+        httpd.expect(rf"cforigin:warn.*{path}: {word}")
+    passed, said = httpd.configtest()
+    assert passed, said
+    httpd.start()
+    assert httpd.get(good).status == 200
+    for path in paths:
+        told = httpd.log.matching(rf"{path}: {word}")
+        assert len(told) == 1, told
+    waiting.until(lambda: life.attempt(httpd, bad)["failures"] == 1
+                  if paths[1].is_file() and paths[1].stat().st_size > 20
+                  else None, "the next failure's")
+    assert len(cloudflare.creates()) == 3
+
+
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_modes_are_the_same_whatever_the_umask(httpd, umask):
     folder = httpd.root / "etc"

@@ -506,6 +506,7 @@ static void attempts(void **state)
         {"{\"failures\":1e99}", 0, NULL},
         {"\xff\xfe", 0, NULL},
     };
+    const char *fault;
     size_t i;
 
     (void)state;
@@ -515,8 +516,15 @@ static void attempts(void **state)
 
         ms_put(apr_pstrcat(pool, dir, "/attempt.json", NULL), rows[i].text,
                0600);
-        attempt = cfo_store_attempt(pool, dir);
+        attempt = cfo_store_attempt_look(pool, dir, &fault);
         assert_int_equal(attempt.failures, rows[i].failures);
+        if (strstr(rows[i].text, "s\":3,") || strstr(rows[i].text, "s\":0,"))
+            assert_null(fault);
+        else
+            assert_non_null(strstr(fault, rows[i].text[0]
+                                              ? "/attempt.json: it "
+                                                "is damaged"
+                                              : "it is empty"));
         if (rows[i].message) {
             assert_string_equal(attempt.last_error.message, rows[i].message);
             assert_int_equal(attempt.last_error.code, 1010);
@@ -528,6 +536,45 @@ static void attempts(void **state)
             assert_int_equal(attempt.last_error.kind, CFO_OK);
         }
     }
+}
+
+/* What stands in the place of a file, and what is said of it. */
+static void damage_beside_the_generations(void **state)
+{
+    static const struct {
+        const char *command, *word;
+    } rows[] = {
+        {"true", NULL},
+        {"mkdir $P", "no regular file"},
+        {"ln -s nowhere $P", "a link to nothing"},
+        {"ln -s ${P##*/} $P", "symbolic links"},
+        {"echo { > $P", "it is damaged"},
+        {"touch $P", "it is empty"},
+    };
+    const char *paths[2], *fault;
+
+    (void)state;
+    ms_run("mkdir -p %s/accounts", store);
+    paths[0] = apr_pstrcat(pool, dir, "/attempt.json", NULL);
+    paths[1] = apr_pstrcat(pool, store, "/accounts/00ff.json", NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int k = 0; k < 2; k++) {
+            ms_run("rm -rf %s", paths[k]);
+            ms_run("P=%s; %s", paths[k], rows[i].command);
+            if (k == 0)
+                cfo_store_attempt_look(pool, dir, &fault);
+            else
+                cfo_store_account_look(pool, store, "00ff", &fault);
+            if (!rows[i].word)
+                assert_null(fault);
+            else if (!fault || !strstr(fault, rows[i].word) ||
+                     !strstr(fault, paths[k]))
+                fail_msg("%s: %s", rows[i].command, fault ? fault : "none");
+        }
+    }
+    ms_run("rm -r %s/accounts; touch %s/accounts", store, store);
+    cfo_store_account_look(pool, store, "00ff", &fault);
+    assert_non_null(fault);
 }
 
 static void accounts(void **state)
@@ -646,6 +693,7 @@ int main(void)
         STORE_TEST(found_by_target),
         STORE_TEST(attempts),
         STORE_TEST(accounts),
+        STORE_TEST(damage_beside_the_generations),
         STORE_TEST(pending_is_whole_or_none),
     };
     int rc;
