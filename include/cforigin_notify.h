@@ -26,9 +26,9 @@ typedef enum {
     CFO_NOTIFY_TIMED_OUT
 } cfo_notify_end_t;
 
-/** Why this command is not run: the program, or the script that an
- * interpreter is given, can be written by others than root and us, or lies
- * where they can write. NULL: it may be. */
+/** Why this command is not run: the program, or a file that an interpreter (or
+ * env, nice and the like) is given, can be written by others than root and us,
+ * or lies where they can write. NULL: it may be. */
 const char *cfo_notify_fault(apr_pool_t *p, const apr_array_header_t *words);
 
 /** Run it and wait for its end, at most 30 s or until *stop.

@@ -80,25 +80,54 @@ static const char *file_fault(apr_pool_t *p, const char *path)
     return fault ? fault : directory_fault(p, real);
 }
 
-/* The word behind an interpreter is the script it runs. */
-static const char *script_of(const apr_array_header_t *words)
+/* Programs that run what they are given, by name without its version. */
+static int runs_others(const char *path)
 {
-    struct stat st;
-    const char *word;
+    static const char *const names[] = {
+        "sh",      "ash",     "bash",       "dash",    "ksh",     "mksh",
+        "zsh",     "fish",    "csh",        "tcsh",    "perl",    "python",
+        "pypy",    "ruby",    "php",        "lua",     "luajit",  "tclsh",
+        "node",    "nodejs",  "awk",        "gawk",    "mawk",    "sed",
+        "busybox", "env",     "nice",       "nohup",   "timeout", "setsid",
+        "ionice",  "chrt",    "taskset",    "stdbuf",  "xargs",   "flock",
+        "sudo",    "doas",    "su",         "runuser", "setpriv", "chroot",
+        "unshare", "nsenter", "systemd-run"};
+    const char *name = strrchr(path, '/') + 1;
+    size_t len = strlen(name);
 
-    if (words->nelts < 2)
-        return NULL;
-    word = APR_ARRAY_IDX(words, 1, const char *);
-    return *word == '/' && stat(word, &st) == 0 && S_ISREG(st.st_mode) ? word
-                                                                       : NULL;
+    while (len > 0 && strchr("0123456789.", name[len - 1]))
+        len--;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && strncmp(name, names[i], len) == 0)
+            return 1;
+    return 0;
+}
+
+/* A script is a word that names a file. Behind an interpreter, env or the
+ * like, options and VAR=x may stand before it, so each word may be one; any
+ * other program is given data, but may be an interpreter that is not known
+ * here, whose script is the first word. */
+static const char *script_fault(apr_pool_t *p, const apr_array_header_t *words)
+{
+    const char *program = APR_ARRAY_IDX(words, 0, const char *);
+    int last = runs_others(program) ? words->nelts - 1 : 1;
+    const char *fault = NULL;
+    struct stat st;
+
+    for (int i = 1; !fault && i <= last && i < words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(words, i, const char *);
+
+        if (*word == '/' && stat(word, &st) == 0 && S_ISREG(st.st_mode))
+            fault = file_fault(p, word);
+    }
+    return fault;
 }
 
 const char *cfo_notify_fault(apr_pool_t *p, const apr_array_header_t *words)
 {
-    const char *script = script_of(words);
     const char *fault = file_fault(p, APR_ARRAY_IDX(words, 0, const char *));
 
-    return fault || !script ? fault : file_fault(p, script);
+    return fault ? fault : script_fault(p, words);
 }
 
 /* --- running it --- */

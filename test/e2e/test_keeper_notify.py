@@ -311,6 +311,28 @@ def test_so_is_a_script_behind_its_interpreter(keeper, command):
     assert command.events() == ["issued"]
 
 
+@pytest.mark.parametrize("before", [
+    ["/bin/sh", "-e"], ["/bin/sh", "-o", "nounset"], ["/usr/bin/env", "sh"],
+    ["/usr/bin/env", "-i", "A=b", "/bin/sh", "-e"], ["/bin/nice", "sh"],
+    ["/usr/bin/python3", "-I"]])
+def test_wherever_it_stands(keeper, command, before):
+    """Options, and what env is given, may come first."""
+    command.path.chmod(0o777)
+    done = keeper.run([item(NAME)], notify_argv=[*before, *command.words])
+    warning, = done.logs("warning")
+    assert f"others can write {command.path}" in warning
+    assert not command.told()
+
+
+def test_data_of_a_plain_program_is_its_own_affair(keeper, command, tmp_path):
+    data = tmp_path / "data"
+    data.touch()
+    data.chmod(0o666)
+    words = [str(command.path), "one", str(data)]
+    assert not keeper.run([item(NAME)], notify_argv=words).logs("warning")
+    assert command.events() == ["issued"]
+
+
 if os.geteuid() == 0:  # only root can give files away
     def test_so_is_one_of_another_user(keeper, command):
         os.chown(command.path, 65534, 65534)
