@@ -310,20 +310,30 @@ static const char *damage(apr_pool_t *p, const char *path, apr_status_t rv,
     return apr_pstrcat(p, path, ": ", why, NULL);
 }
 
+/* 1 when this was over before `current` was made. A link of the future was
+ * made by a clock that was ahead, and its time says nothing. */
+static int is_before_current(apr_pool_t *p, const char *dir,
+                             const struct timespec *at)
+{
+    struct stat current;
+
+    return lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) == 0 &&
+           current.st_mtim.tv_sec <= apr_time_sec(apr_time_now()) &&
+           cfo_store_is_older(at, &current.st_mtim);
+}
+
 /* A success drops the file; where that could not be done, or was cut short,
  * `current` is younger than it. */
 cfo_attempt_t cfo_store_attempt_look(apr_pool_t *p, const char *dir,
                                      const char **fault)
 {
     const char *path = cfo_store_path(p, dir, CFO_FILE_ATTEMPT);
-    struct stat st, current;
+    struct stat st;
     cfo_pem_t text;
     apr_status_t rv = cfo_store_read_stat(p, path, &text, &st);
 
     *fault = NULL;
-    if (rv == APR_SUCCESS &&
-        lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) == 0 &&
-        cfo_store_is_older(&st.st_mtim, &current.st_mtim)) {
+    if (rv == APR_SUCCESS && is_before_current(p, dir, &st.st_mtim)) {
         text.len = 0;
     }
     else if (rv != ENOTDIR) { /* that is the folder's own fault */
@@ -371,13 +381,10 @@ cfo_account_state_t cfo_store_account(apr_pool_t *p, const char *store,
  * no copy makes that look old. */
 int cfo_store_is_forced(apr_pool_t *p, const char *dir)
 {
-    struct stat st, current;
+    struct stat st;
 
-    if (lstat(cfo_store_path(p, dir, CFO_FILE_RENEW), &st) != 0) {
-        return 0;
-    }
-    return lstat(cfo_store_path(p, dir, CFO_LINK_CURRENT), &current) != 0 ||
-           !cfo_store_is_older(&st.st_ctim, &current.st_mtim);
+    return lstat(cfo_store_path(p, dir, CFO_FILE_RENEW), &st) == 0 &&
+           !is_before_current(p, dir, &st.st_ctim);
 }
 
 static void index_targets(apr_pool_t *p, apr_hash_t *index, const char *store,

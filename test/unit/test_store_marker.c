@@ -154,9 +154,28 @@ static void a_spent_one_stays_spent(void **state)
     (void)state;
     adopt(&one);
     put_marker();
-    ms_run("cd %s && touch -h -d '+1 hour' current", dir);
+    ms_run("cd %s && touch -h current", dir);
     assert_int_equal(is_forced(), 0);
     adopt(&two);
+    assert_int_equal(is_forced(), 0);
+}
+
+/* The clock was ahead when the live one came: the marker is younger all the
+ * same, and so is what failed since. */
+static void counts_beside_a_link_of_the_future(void **state)
+{
+    cfo_attempt_t attempt = {.failures = 2};
+
+    (void)state;
+    issue(&one);
+    ms_run("cd %s && touch -h -d '+400 days' current", dir);
+    assert_int_equal(is_forced(), 0);
+    attempt.last_error = cfo_result_make(pool, CFO_TRANSIENT, "no");
+    ok(cfo_store_put_attempt(pool, dir, &attempt));
+    assert_int_equal(cfo_store_attempt(pool, dir).failures, 2);
+    put_marker();
+    assert_int_equal(is_forced(), 1);
+    issue(&two);
     assert_int_equal(is_forced(), 0);
 }
 
@@ -219,6 +238,7 @@ int main(void)
         IN_STORE(goes_with_what_was_issued),
         IN_STORE(outlives_an_adoption),
         IN_STORE(a_spent_one_stays_spent),
+        IN_STORE(counts_beside_a_link_of_the_future),
         IN_STORE(outlives_a_step_back),
         IN_STORE(is_judged_when_a_crash_is_mended),
         IN_STORE(is_kept_when_an_adoption_was_cut_short),
