@@ -190,6 +190,7 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
     const apr_array_header_t *hostnames = task->hostnames;
     cfo_pending_t *pending = NULL;
     apr_status_t sick = APR_SUCCESS;
+    cfo_result_t dropped;
 
     if (task->desk->account) /* without one nothing can be asked, or known */
         pending = cfo_store_pending_look(task->p, task->dir, &sick);
@@ -207,7 +208,9 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
                          "before; a new key is made",
                          task->label));
         cfo_pki_wipe(&pending->key);
-        cfo_store_drop_pending(task->p, task->dir);
+        dropped = cfo_store_drop_pending(task->p, task->dir);
+        if (dropped.kind != CFO_OK)
+            note_fault(task, &dropped);
         return CFO_LOOK_NOTHING;
     }
     task->intent = pending->intent;
@@ -227,7 +230,9 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
     cfo_pki_wipe(&task->key);
     memset(&task->key, 0, sizeof(task->key));
     task->hostnames = hostnames;
-    cfo_store_drop_pending(task->p, task->dir);
+    dropped = cfo_store_drop_pending(task->p, task->dir);
+    if (dropped.kind != CFO_OK)
+        note_fault(task, &dropped);
     return CFO_LOOK_NOTHING;
 }
 
@@ -246,6 +251,8 @@ static int finish_install(cfo_task_t *task)
 static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
                        int finished)
 {
+    cfo_result_t fixed = cfo_result_ok();
+
     task->generation = entry->generation;
     if (task->reason == CFO_UNREADABLE) {
         task->result =
@@ -254,7 +261,9 @@ static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
         return CFO_LOOK_FAULT;
     }
     if (entry->fell_back)
-        cfo_store_set_current(task->p, task->dir, entry->generation);
+        fixed = cfo_store_set_current(task->p, task->dir, entry->generation);
+    if (fixed.kind != CFO_OK)
+        note_fault(task, &fixed);
     cfo_targets_repair(task, entry);
     if (!finished) {
         cfo_tell_kept(task);

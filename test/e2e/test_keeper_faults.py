@@ -169,6 +169,52 @@ def test_a_lost_pending_does_not_cost_the_back_off(keeper, api):
                for line in done.logs("warning"))
 
 
+def too_deep(path):
+    """A folder that the keeper does not remove: its own are not so deep."""
+    path.joinpath(*"abcdefghijkl").mkdir(parents=True)
+    return path
+
+
+def test_a_pending_that_stays_is_told(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"preset": "1010"}})
+    keeper.run([item(NAME)])
+    stuck = too_deep(pending(keeper) / "deep")
+    done = keeper.run([item(NAME, "www.example.com")])
+    warning, = done.logs("warning")
+    assert warning.startswith(f"{NAME} (origin-ecc): can't remove "
+                              f"{pending(keeper)}: ")
+    shutil.rmtree(stuck)
+
+
+def test_so_is_one_with_a_certificate_that_is_none_of_ours(keeper, api):
+    api.faults({"match": {"op": "create"}, "do": {"preset": "1010"}})
+    keeper.run([item(NAME)])
+    api.faults()
+    keeper.run([item("b.example.com")])
+    shutil.copy(keeper.dir("b.example.com") / "current/cert.pem",
+                pending(keeper) / "cert.pem")
+    stuck = too_deep(pending(keeper) / "deep")
+    left, told = keeper.run([item(NAME)]).logs("warning")
+    assert "what an earlier round left: check " in left
+    assert f"can't remove {pending(keeper)}: " in told
+    shutil.rmtree(stuck)
+
+
+def test_a_link_that_can_not_be_set_right_is_told(keeper, api):
+    keeper.run([item(NAME)])
+    at = keeper.dir(NAME)
+    (at / "current").unlink()
+    (at / "current").symlink_to("7")
+    stuck = too_deep(at / ".current.next")
+    done = keeper.run([item(NAME)])
+    assert done.names("kept") == [NAME]
+    damage, told = done.logs("warning")
+    assert told.startswith(f"{NAME} (origin-ecc): can't remove {stuck}: ")
+    shutil.rmtree(stuck)
+    keeper.run([item(NAME)])
+    assert (at / "current").readlink().name == "1"
+
+
 def test_a_long_journal_begins_anew(keeper):
     keeper.store.mkdir()
     with open(keeper.store / "journal.jsonl", "w") as file:
