@@ -8,6 +8,7 @@
 #define CFORIGIN_CHILD_H
 
 #include <apr_pools.h>
+#include <signal.h>
 #include <sys/types.h>
 
 typedef struct cfo_child_t {
@@ -30,7 +31,7 @@ int cfo_child_start(const cfo_child_t *child, pid_t *pid);
  * @param stop non-zero ends the waiting early; may be NULL
  * @return the status as waitpid gives it, or -1 when it had to be killed
  */
-int cfo_child_end(pid_t pid, int ms, const volatile int *stop);
+int cfo_child_end(pid_t pid, int ms, const volatile sig_atomic_t *stop);
 
 /* --- one whose words are wanted --- */
 
@@ -51,7 +52,8 @@ typedef struct cfo_capture_t {
  * @return 0, or the system's error when it can't be started
  */
 int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
-                      const volatile int *stop, cfo_capture_t *capture);
+                      const volatile sig_atomic_t *stop,
+                      cfo_capture_t *capture);
 
 /** A pipe whose two ends are closed on exec; 0, or -1 with errno. */
 int cfo_child_pipe(int ends[2]);

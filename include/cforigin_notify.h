@@ -8,6 +8,8 @@
 
 #include "cforigin_issuer_link.h"
 
+#include <signal.h>
+
 typedef struct cfo_notify_t {
     const apr_array_header_t *words; /* const char *: the command */
     const char *event;
@@ -36,6 +38,7 @@ const char *cfo_notify_fault(apr_pool_t *p, const apr_array_header_t *words);
  * @param fault set to why it failed */
 cfo_notify_end_t cfo_notify_run(apr_pool_t *p, const cfo_notify_t *notify,
                                 cfo_said_fn *said, void *baton,
-                                const volatile int *stop, const char **fault);
+                                const volatile sig_atomic_t *stop,
+                                const char **fault);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "cforigin_round_wire.h"
 
+#include <signal.h>
+
 typedef struct cfo_report_t cfo_report_t;
 
 /** @param fd where events go; made non-blocking. Owned by the caller. */
@@ -41,6 +43,6 @@ short cfo_report_poll(const cfo_report_t *report);
 int cfo_report_write(cfo_report_t *report, short revents);
 
 /** Wait until all is written, the reader is gone, or *stop. */
-void cfo_report_flush(cfo_report_t *report, const volatile int *stop);
+void cfo_report_flush(cfo_report_t *report, const volatile sig_atomic_t *stop);
 
 #endif

@@ -65,7 +65,7 @@ typedef struct cfo_keeper_t {
     int clock_off;           /* and it isn't what our clock says; atomic,
                               * since workers read it */
     apr_array_header_t *tellings; /* tell.c's */
-    volatile int *stop;      /* set by a signal: end now */
+    volatile sig_atomic_t *stop; /* set by a signal: end now */
 } cfo_keeper_t;
 
 /** One account and what waits for it. */
@@ -153,7 +153,7 @@ typedef struct cfo_task_t {
 
 /** @return 1 when the round came to its end, 0 when it was ended */
 int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
-                  volatile int *stop);
+                  volatile sig_atomic_t *stop);
 
 /* told.c */
 

@@ -14,6 +14,8 @@
 
 #include "cforigin_store.h"
 
+#include <signal.h>
+
 /** Make the store's own directories (0755; certs/ and accounts/ below). A
  * store directory that is a symbolic link is followed. */
 cfo_result_t cfo_store_prepare(apr_pool_t *p, const char *store);
@@ -29,7 +31,8 @@ typedef struct cfo_store_lock_t cfo_store_lock_t;
  */
 apr_status_t cfo_store_lock(apr_pool_t *p, const char *store,
                             apr_interval_time_t patience,
-                            const volatile int *stop, cfo_store_lock_t **lock);
+                            const volatile sig_atomic_t *stop,
+                            cfo_store_lock_t **lock);
 void cfo_store_unlock(cfo_store_lock_t *lock);
 
 /** Key, CSR and intent, fsynced, before anything is asked. Replaces a pending

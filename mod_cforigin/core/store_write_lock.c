@@ -85,7 +85,8 @@ static apr_interval_time_t clock_of_waiting(void)
 
 apr_status_t cfo_store_lock(apr_pool_t *p, const char *store,
                             apr_interval_time_t patience,
-                            const volatile int *stop, cfo_store_lock_t **lock)
+                            const volatile sig_atomic_t *stop,
+                            cfo_store_lock_t **lock)
 {
     const apr_interval_time_t deadline = clock_of_waiting() + patience;
     const char *path = cfo_store_path(p, store, "lock");

@@ -142,7 +142,7 @@ long cfo_child_clock(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int cfo_child_end(pid_t pid, int ms, const volatile int *stop)
+int cfo_child_end(pid_t pid, int ms, const volatile sig_atomic_t *stop)
 {
     long deadline = cfo_child_clock() + ms;
     struct timespec moment = {0, 500000};
@@ -218,7 +218,7 @@ static int drain(run_t *run)
 }
 
 /* @return 1 when it ended */
-static int watch(run_t *run, long deadline, const volatile int *stop,
+static int watch(run_t *run, long deadline, const volatile sig_atomic_t *stop,
                  int *status)
 {
     int open = 1;
@@ -236,7 +236,8 @@ static int watch(run_t *run, long deadline, const volatile int *stop,
 }
 
 int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
-                      const volatile int *stop, cfo_capture_t *capture)
+                      const volatile sig_atomic_t *stop,
+                      cfo_capture_t *capture)
 {
     run_t run = {.room = room};
     int error;

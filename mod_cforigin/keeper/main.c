@@ -25,7 +25,7 @@
 /* The largest plan: some hundred thousand certificates. */
 #define PLAN_MAX (256u * 1024 * 1024)
 
-static volatile int stop;
+static volatile sig_atomic_t stop;
 
 static void on_stop(int number)
 {

@@ -180,7 +180,8 @@ static void pass_on(apr_pool_t *p, char *output, cfo_said_fn *said,
 
 cfo_notify_end_t cfo_notify_run(apr_pool_t *p, const cfo_notify_t *notify,
                                 cfo_said_fn *said, void *baton,
-                                const volatile int *stop, const char **fault)
+                                const volatile sig_atomic_t *stop,
+                                const char **fault)
 {
     const char **argv = arguments(p, notify);
     cfo_child_t child = {.path = argv[0],

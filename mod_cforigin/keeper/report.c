@@ -110,7 +110,7 @@ int cfo_report_write(cfo_report_t *report, short revents)
     return !report->gone;
 }
 
-void cfo_report_flush(cfo_report_t *report, const volatile int *stop)
+void cfo_report_flush(cfo_report_t *report, const volatile sig_atomic_t *stop)
 {
     struct pollfd fd = {.fd = report->fd, .events = POLLOUT};
 

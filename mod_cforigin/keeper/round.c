@@ -330,7 +330,7 @@ static void finish(cfo_keeper_t *keeper)
 }
 
 int cfo_round_run(apr_pool_t *p, const cfo_round_t *round, int fd,
-                  volatile int *stop)
+                  volatile sig_atomic_t *stop)
 {
     cfo_event_t done = {.kind = CFO_EVENT_DONE};
     cfo_keeper_t keeper = {.pool = p, .round = round, .stop = stop};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the check of the source text takes for a fault: the tools' own, too."""
 
+import re
 import shutil
 import subprocess
 
@@ -49,3 +50,12 @@ def test_an_explanation_is_of_one_finding_in_one_function(tmp_path):
     source.write_text(LEAK % "one" + LEAK % "two")
     code, said = check(tmp_path)
     assert code == 1 and "in two" in said and "in one" not in said, said
+
+
+def test_what_a_signal_sets_is_of_the_type_for_that():
+    found = [f"{path.name}: {line.strip()}"
+             for folder in ("include", "mod_cforigin", "test/unit")
+             for path in sorted((TOP / folder).rglob("*.[ch]"))
+             for line in path.read_text().splitlines()
+             if re.search(r"\bvolatile int\b", line)]
+    assert not found

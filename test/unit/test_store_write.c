@@ -727,7 +727,7 @@ static void one_keeper_at_a_time(void **state)
 {
     int pipes[4], status;
     cfo_store_lock_t *lock;
-    volatile int stop = 1;
+    volatile sig_atomic_t stop = 1;
     apr_time_t began;
     char byte;
     pid_t pid;
