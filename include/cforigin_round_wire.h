@@ -61,6 +61,7 @@ typedef struct cfo_round_t {
     const char *host;         /* for the schedule's jitter */
     int max_concurrent;
     int uid, gid;             /* whom the issuer becomes; -1: stay */
+    int user;                 /* httpd's User; -1: the same as ours */
     apr_interval_time_t lock_wait; /* how long to try for the store's lock */
     const apr_array_header_t *reload_argv; /* const char *: run this after an
                                * install (or always, without items) and tell

@@ -40,12 +40,14 @@ static apr_array_header_t *test_argv(const cfo_generation_t *gen,
     return argv;
 }
 
-/* Whom the issuer becomes. As an ordinary user everything is that user. */
-static void set_user(const cfo_generation_t *gen, cfo_round_t *round)
+/* Whom workers and issuer become. As an ordinary user everything is that
+ * user. */
+static void set_users(const cfo_generation_t *gen, cfo_round_t *round)
 {
-    round->uid = round->gid = -1;
+    round->user = round->uid = round->gid = -1;
     if (geteuid() != 0)
         return;
+    round->user = (int)ap_unixd_config.user_id;
     round->uid = (int)(gen->global->has_user ? gen->global->uid
                                              : ap_unixd_config.user_id);
     round->gid = (int)(gen->global->has_user ? gen->global->gid
@@ -68,7 +70,7 @@ static cfo_round_t *round_make(const cfo_generation_t *gen, apr_pool_t *ptemp)
     round->host = gen->host;
     round->server = gen->server;
     round->max_concurrent = global->max_concurrent;
-    set_user(gen, round);
+    set_users(gen, round);
     round->lock_wait = LOCK_WAIT;
     if (!gen->one_process && !global->reload_off)
         round->reload_argv = test_argv(gen, ptemp);

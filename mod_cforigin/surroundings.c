@@ -2,6 +2,7 @@
 /* Is what the configuration names there? Looks, reads no secret, writes
  * nothing. */
 #include "cforigin_surroundings.h"
+#include "cforigin_ours.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,11 @@ static void fault(checker_t *c, const char *fmt, ...)
 }
 
 /* The keeper is as strict; told here so that nobody waits for it. */
-static void check_token(checker_t *c, const char *path)
+static void check_token(checker_t *c, const cfo_global_t *global,
+                        const char *path)
 {
+    int issuer = global->has_user ? (int)global->uid : -1;
+    const char *owner;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
@@ -54,6 +58,10 @@ static void check_token(checker_t *c, const char *path)
               "CFOriginTokenFile: %s is empty; it must hold a Cloudflare "
               "API token",
               path);
+    else if ((owner = cfo_ours_token_fault(c->pool, path, &st,
+                                           (int)ap_unixd_config.user_id,
+                                           issuer)) != NULL)
+        fault(c, "CFOriginTokenFile: %s %s", path, owner);
     close(fd);
 }
 
@@ -202,7 +210,7 @@ apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,
         return c.faults; /* nothing is managed: nothing is needed */
     for (i = 0; i < gen->plan->accounts->nelts; i++)
         check_token(
-            &c,
+            &c, gen->global,
             APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).token_file);
     check_program(&c, gen->global->libexec, "cforigin-keeper");
     check_program(&c, gen->global->libexec, "cforigin-issuer");

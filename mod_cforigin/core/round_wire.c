@@ -161,6 +161,7 @@ static json_t *round_json(const cfo_round_t *round)
     cfo_json_put_number(json, "max_concurrent", round->max_concurrent);
     cfo_json_put_number(json, "uid", round->uid);
     cfo_json_put_number(json, "gid", round->gid);
+    cfo_json_put_number(json, "user", round->user);
     cfo_json_put_number(json, "lock_wait", round->lock_wait);
     put_texts(json, "reload_argv", round->reload_argv);
     cfo_json_put_text(json, "reload_cwd", round->reload_cwd);
@@ -394,6 +395,7 @@ static cfo_round_t *read_round(reader_t *reader)
     round->max_concurrent = need_int(reader, "max_concurrent", 1, 10000);
     round->uid = cfo_json_int(json, "uid", -1);
     round->gid = cfo_json_int(json, "gid", -1);
+    round->user = cfo_json_int(json, "user", -1);
     round->lock_wait = cfo_json_number(json, "lock_wait", 0);
     round->reload_argv = read_texts(reader, "reload_argv");
     if (round->reload_argv && round->reload_argv->nelts == 0)

@@ -5,6 +5,7 @@
  */
 #include "cforigin_issuer_link.h"
 #include "cforigin_child.h"
+#include "cforigin_ours.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -52,7 +53,8 @@ static void close_fd(int *fd)
 }
 
 /* The sentence names the directive, the path and the remedy. */
-static int open_token(apr_pool_t *p, const char *path, cfo_result_t *fault)
+static int open_token(apr_pool_t *p, const cfo_round_t *round,
+                      const char *path, cfo_result_t *fault)
 {
     const char *what = NULL;
     struct stat st;
@@ -74,6 +76,8 @@ static int open_token(apr_pool_t *p, const char *path, cfo_result_t *fault)
                             (unsigned)st.st_mode & 07777u, path);
     else if (st.st_size == 0)
         what = "is empty; put the API token into it";
+    else
+        what = cfo_ours_token_fault(p, path, &st, round->user, round->uid);
     if (!what)
         return fd;
     *fault =
@@ -162,7 +166,7 @@ cfo_issuer_t *cfo_issuer_start(apr_pool_t *p, const cfo_round_t *round,
     cfo_issuer_t *issuer = apr_pcalloc(p, sizeof(*issuer));
     const char *path =
         apr_pstrcat(p, round->libexec, "/cforigin-issuer", NULL);
-    int token = account ? open_token(p, account->token_file, fault)
+    int token = account ? open_token(p, round, account->token_file, fault)
                         : open("/dev/null", O_RDONLY | O_CLOEXEC);
     pipes_t pipes;
     int error;

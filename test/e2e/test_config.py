@@ -3,6 +3,7 @@
 are errors there alone, and no start dies of them."""
 
 import os
+import pwd
 import re
 import shutil
 
@@ -10,7 +11,7 @@ import pytest
 
 import pairs
 import waiting
-from httpd import TOP
+from httpd import TOP, whom
 
 NAME = "a.example.com"
 
@@ -270,6 +271,21 @@ def token_group_readable(httpd):
     return "CFOriginTokenFile", "chmod"
 
 
+def token_of_httpds_user(httpd):
+    user = whom()[0]
+    shutil.chown(httpd.token_file, user)
+    return ("CFOriginTokenFile", str(httpd.token_file),
+            f"belongs to user {pwd.getpwnam(user).pw_uid}, as whom httpd",
+            f"chown root {httpd.token_file}")
+
+
+def token_of_the_issuers_user(httpd):
+    httpd.server("CFOriginUser nobody")
+    shutil.chown(httpd.token_file, "nobody")
+    return (f"belongs to user {pwd.getpwnam('nobody').pw_uid}, whom "
+            "cforigin-issuer", "chown root")
+
+
 def token_is_a_directory(httpd):
     (httpd.root / "folder").mkdir(mode=0o700)
     httpd.directives["CFOriginTokenFile"] = httpd.root / "folder"
@@ -345,6 +361,8 @@ FAULTS = [token_missing, token_empty, token_group_readable,
           roots_are_rubbish, api_ca_missing, api_ca_is_a_folder,
           api_ca_is_a_device, api_ca_is_empty, api_ca_is_rubbish,
           store_is_a_file, store_open_to_all]
+if os.geteuid() == 0:  # else all is one user
+    FAULTS += [token_of_httpds_user, token_of_the_issuers_user]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[f.__name__ for f in FAULTS])

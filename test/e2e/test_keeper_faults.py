@@ -2,6 +2,7 @@
 """The keeper, when what it works with fails it: an issuer, a list, a file."""
 
 import fcntl
+import os
 import shutil
 
 import pytest
@@ -258,3 +259,25 @@ def test_a_held_lock_is_told_with_its_remedy(keeper):
         fcntl.lockf(lock, fcntl.LOCK_EX)
         assert "; it is waited for" in \
             keeper.run([item(NAME)]).failure()["message"]
+
+
+if os.geteuid() == 0:  # else all is one user
+    @pytest.mark.parametrize("owner, words", [
+        (4001, "as whom httpd serves requests"),
+        (65534, "whom cforigin-issuer becomes")])
+    def test_a_token_that_httpds_users_own_is_told_with_its_remedy(
+            keeper, api, owner, words):
+        path = keeper.accounts[0]["token_file"]
+        os.chown(path, owner, owner)
+        assert keeper.run([item(NAME)], user=4001).failure()["message"] == (
+            f"CFOriginTokenFile {path} belongs to user {owner}, {words}, so "
+            f"the token is no secret from it; chown root {path}")
+        assert not api.calls()
+
+    @pytest.mark.parametrize("owner, users", [
+        (4002, {"user": 4001}), (0, {"user": 0})])
+    def test_a_token_of_anybody_else_is_used(keeper, owner, users):
+        """As of a container's root, which is another user outside."""
+        os.chown(keeper.accounts[0]["token_file"], owner, owner)
+        done = keeper.run([item(NAME)], **users)
+        assert done.names("installed") == [NAME]

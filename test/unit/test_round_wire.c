@@ -96,6 +96,7 @@ static cfo_round_t *full_round(void)
     round->max_concurrent = 16;
     round->uid = 33;
     round->gid = 34;
+    round->user = 35;
     round->lock_wait = 5 * SECOND;
     round->reload_argv = strings("/usr/sbin/httpd -f a\"b -f \xff\xe9 -t");
     round->reload_cwd = "/etc";
@@ -188,6 +189,7 @@ static void test_plan_round_trip(void **state)
     assert_int_equal(a->max_concurrent, b->max_concurrent);
     assert_int_equal(a->uid, b->uid);
     assert_int_equal(a->gid, b->gid);
+    assert_int_equal(a->user, b->user);
     assert_true(a->lock_wait == b->lock_wait);
     assert_string_equal(joined(a->reload_argv), joined(b->reload_argv));
     assert_true(a->start_waits == b->start_waits);
