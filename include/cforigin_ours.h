@@ -11,6 +11,21 @@
 
 #include <sys/stat.h>
 
+/** 1 for what belongs to root, or to the user who asks. */
+int cfo_ours_is(const struct stat *st);
+
+/**
+ * Whether somebody else could put another thing in the place of what a path
+ * names: a folder above it, as it is written and where its links lead, that
+ * belongs to another user, or that others can write. A sticky one will do,
+ * since what is ours can't be renamed there; root's own group is root's. What
+ * is not there yet is passed over.
+ * @param sticky 0: not the folder that it lies in, where others could add
+ *        something beside it
+ * @return a sentence with the remedy, NULL: nobody could
+ */
+const char *cfo_ours_fault_above(apr_pool_t *p, const char *path, int sticky);
+
 /**
  * Why a token file is not only ours: it belongs to a user whom requests are
  * served as, or whom the issuer becomes. Others may own it, as they do where a

@@ -159,6 +159,14 @@ struct apr_hash_t *cfo_store_targets(apr_pool_t *p, const char *store);
  */
 const char *cfo_store_open_to_others(apr_pool_t *p, const char *dir);
 
+/**
+ * Whether somebody else than root could put another store in this one's place
+ * by renaming what lies in a folder above it. It is told and no more: httpd's
+ * own container image has such folders.
+ * @return a sentence with the remedy; NULL: nobody could, or we aren't root
+ */
+const char *cfo_store_movable_by_others(apr_pool_t *p, const char *store);
+
 /** Folders below certs/ (const char *), for what is there but not wanted. */
 apr_array_header_t *cfo_store_folders(apr_pool_t *p, const char *store);
 

@@ -135,8 +135,13 @@ static int test_surroundings(const cfo_generation_t *gen, apr_pool_t *ptemp)
 {
     apr_array_header_t *faults = cfo_surroundings_check(gen, ptemp);
     int own_test = ap_exists_config_define(CFO_RELOAD_DEFINE);
+    const char *warning =
+        own_test ? NULL : cfo_surroundings_warning(gen, ptemp);
     int i;
 
+    if (warning)
+        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, gen->base,
+                     "%s", warning);
     for (i = 0; i < faults->nelts; i++)
         ap_log_error(APLOG_MARK,
                      (own_test ? APLOG_WARNING : APLOG_ERR) | APLOG_STARTUP, 0,

@@ -219,3 +219,14 @@ apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,
     check_store(&c, gen->global->store);
     return c.faults;
 }
+
+const char *cfo_surroundings_warning(const cfo_generation_t *gen,
+                                     apr_pool_t *p)
+{
+    const char *movable = NULL;
+
+    if (gen->plan->wanted->nelts > 0)
+        movable = cfo_store_movable_by_others(p, gen->global->store);
+    return movable ? apr_pstrcat(p, "CFOriginStoreDir: ", movable, NULL)
+                   : NULL;
+}

@@ -16,6 +16,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "cforigin_ours.h"
 #include "store_files.h"
 #include "store_json.h"
 
@@ -62,7 +63,7 @@ const char *cfo_store_open_to_others(apr_pool_t *p, const char *dir)
     if (stat(dir, &st) != 0) {
         return NULL;
     }
-    if (st.st_uid != 0 && st.st_uid != geteuid()) {
+    if (!cfo_ours_is(&st)) {
         return apr_psprintf(p,
                             "%s belongs to user %lu, who could lead root's "
                             "writes elsewhere; chown it to root",
@@ -76,6 +77,20 @@ const char *cfo_store_open_to_others(apr_pool_t *p, const char *dir)
                             dir, (unsigned)(st.st_mode & 07777));
     }
     return NULL;
+}
+
+const char *cfo_store_movable_by_others(apr_pool_t *p, const char *store)
+{
+    const char *fault = NULL;
+
+    if (geteuid() == 0) {
+        fault = cfo_ours_fault_above(p, store, 1);
+    }
+    return fault ? apr_psprintf(p,
+                                "another store could be put in the place of "
+                                "%s, and root's writes led elsewhere: %s",
+                                store, fault)
+                 : NULL;
 }
 
 /* ---- a file, whole ---- */

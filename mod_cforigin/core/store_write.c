@@ -55,9 +55,13 @@ static cfo_result_t make_path(apr_pool_t *p, const char *path, mode_t mode,
 static cfo_result_t own_path(apr_pool_t *p, const char *path, int aside,
                              int above)
 {
-    cfo_result_t result = make_path(p, path, MODE_STORE, aside, above, 1);
     const char *fault = cfo_store_open_to_others(p, path);
+    cfo_result_t result = cfo_result_ok();
 
+    if (!fault) {
+        result = make_path(p, path, MODE_STORE, aside, above, 1);
+        fault = cfo_store_open_to_others(p, path); /* of whoever made it */
+    }
     if (result.kind == CFO_OK && fault) {
         result = cfo_result_make(p, CFO_LOCAL, "%s", fault);
     }

@@ -6,11 +6,10 @@
  */
 #include "cforigin_notify.h"
 #include "cforigin_child.h"
+#include "cforigin_ours.h"
 
 #include <apr_strings.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,59 +24,21 @@ static const char *const environment_path =
 
 /* --- may it be run --- */
 
-static int is_ours(const struct stat *st)
-{
-    return st->st_uid == 0 || st->st_uid == geteuid();
-}
-
-/* The directory that it lies in must not be writable by others; further up a
- * sticky one will do, since what is ours can't be renamed there. root's own
- * group is root's. */
-static const char *directory_fault(apr_pool_t *p, const char *path)
-{
-    char *at = apr_pstrdup(p, path);
-    int nearest = 1;
-    char *slash;
-
-    while ((slash = strrchr(at, '/')) != NULL) {
-        mode_t others = S_IWOTH;
-        struct stat st;
-
-        slash[slash == at] = '\0';
-        if (stat(at, &st) != 0)
-            return apr_psprintf(p, "%s: %s", at, strerror(errno));
-        if (!is_ours(&st))
-            return apr_psprintf(p, "the directory %s belongs to another user",
-                                at);
-        if (st.st_gid != 0)
-            others |= S_IWGRP;
-        if ((st.st_mode & others) && (nearest || !(st.st_mode & S_ISVTX)))
-            return apr_psprintf(p, "others can write the directory %s", at);
-        nearest = 0;
-        if (slash == at)
-            break;
-    }
-    return NULL;
-}
-
 static const char *file_fault(apr_pool_t *p, const char *path)
 {
-    char real[PATH_MAX];
-    const char *fault;
     struct stat st;
 
     if (*path != '/')
         return apr_psprintf(p, "%s is no absolute path", path);
-    if (stat(path, &st) != 0 || realpath(path, real) == NULL)
+    if (stat(path, &st) != 0)
         return apr_psprintf(p, "%s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return apr_psprintf(p, "%s is no regular file", path);
-    if (!is_ours(&st))
+    if (!cfo_ours_is(&st))
         return apr_psprintf(p, "%s belongs to another user", path);
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return apr_psprintf(p, "others can write %s", path);
-    fault = directory_fault(p, path);
-    return fault ? fault : directory_fault(p, real);
+    return cfo_ours_fault_above(p, path, 0);
 }
 
 /* Programs that run what they are given, by name without its version. */

@@ -33,10 +33,16 @@ static const cfo_item_t *item_at(const cfo_round_t *round, int i)
 static cfo_result_t take_store(cfo_keeper_t *keeper, cfo_store_lock_t **lock)
 {
     const cfo_round_t *round = keeper->round;
-    cfo_result_t result = cfo_store_prepare(keeper->pool, round->store);
+    const char *movable =
+        cfo_store_movable_by_others(keeper->pool, round->store);
+    cfo_result_t result;
     apr_status_t rv;
     char word[120];
 
+    if (movable)
+        cfo_report_log(keeper->report, CFO_LEVEL_WARNING,
+                       "CFOriginStoreDir: %s", movable);
+    result = cfo_store_prepare(keeper->pool, round->store);
     if (result.kind != CFO_OK)
         return result;
     rv = cfo_store_lock(keeper->pool, round->store, round->lock_wait,

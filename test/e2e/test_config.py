@@ -385,6 +385,22 @@ def test_a_fault_of_the_surroundings_is_an_error_at_configtest_alone(
     assert not httpd.log.matching(r"\\x"), "a path is cut"
 
 
+if os.geteuid() == 0:  # only root can give folders away
+    def test_a_store_that_others_could_replace_is_a_warning(httpd):
+        above = httpd.root / "above"
+        above.mkdir()
+        shutil.chown(above, whom()[0])
+        httpd.directives["CFOriginStoreDir"] = above / "store"
+        httpd.managed(NAME)
+        passed, said = httpd.configtest()
+        assert passed
+        words = f"the directory {above} belongs to another user"
+        assert words in said and "chown it to root" in said
+        httpd.expect(rf"cforigin:warn.*{words}")
+        httpd.start()
+        assert httpd.get(NAME).status == 200
+
+
 def test_a_store_whose_parents_are_missing_is_made(httpd):
     httpd.directives["CFOriginStoreDir"] = httpd.root / "deep/er/store"
     httpd.managed(NAME)

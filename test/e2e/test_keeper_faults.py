@@ -281,3 +281,58 @@ if os.geteuid() == 0:  # else all is one user
         os.chown(keeper.accounts[0]["token_file"], owner, owner)
         done = keeper.run([item(NAME)], **users)
         assert done.names("installed") == [NAME]
+
+    def of_another_user(folder):
+        os.chown(folder, 4001, 4001)
+        return "belongs to another user, 4001; chown it to root"
+
+    def open_to_all(folder):
+        folder.chmod(0o777)
+        return "others can write"
+
+    def open_to_a_group(folder):
+        os.chown(folder, 0, 4001)
+        folder.chmod(0o775)
+        return "chmod it to 0755"
+
+    @pytest.mark.parametrize("spoil", [of_another_user, open_to_all,
+                                       open_to_a_group])
+    def test_a_store_that_others_could_replace_works_and_is_told(
+            keeper, tmp_path, spoil):
+        above = tmp_path / "above"
+        above.mkdir()
+        words = spoil(above)
+        keeper.store = above / "deep/er/store"
+        for name in (NAME, "b.example.com"):
+            done = keeper.run([item(name), item(f"www.{name}")])
+            assert len(done.names("installed")) == 2
+            warning, = done.logs("warning", "error")
+            assert words in warning and f"directory {above}" in warning
+            assert f"in the place of {keeper.store}" in warning
+
+    def test_it_is_told_where_no_store_can_be_made(keeper, tmp_path):
+        above = tmp_path / "above"
+        above.mkdir()
+        of_another_user(above)
+        (above / "file").touch()
+        keeper.store = above / "file/store"
+        done = keeper.run([item(NAME)])
+        assert done.names("failed") == [NAME]
+        assert f"directory {above} belongs" in done.logs("warning")[0]
+
+    def test_one_behind_a_link_is_told_by_where_it_lies(keeper, tmp_path):
+        above = tmp_path / "above"
+        (above / "inner").mkdir(parents=True)
+        of_another_user(above)
+        (tmp_path / "link").symlink_to(above / "inner")
+        keeper.store = tmp_path / "link/store"
+        for name in (NAME, "b.example.com"):
+            warning, = keeper.run([item(name)]).logs("warning")
+            assert f"directory {above} belongs" in warning
+
+    def test_a_sticky_folder_above_the_store_is_good_enough(keeper, tmp_path):
+        above = tmp_path / "above"
+        above.mkdir()
+        above.chmod(0o1777)
+        keeper.store = above / "store"
+        assert not keeper.run([item(NAME)]).logs("warning")
