@@ -71,7 +71,8 @@ int cfo_window_parse(const char *text, cfo_window_t *window);
 const char *cfo_duration_word(apr_pool_t *p, apr_interval_time_t length);
 const char *cfo_window_word(apr_pool_t *p, const cfo_window_t *window);
 
-/** "2026-11-23T08:00:00Z"; NULL when t is 0 (unknown). */
+/** "2026-11-23T08:00:00Z", as cfo_date_word says it; NULL when t is 0
+ * (unknown). */
 const char *cfo_time_word(apr_pool_t *p, apr_time_t t);
 
 /**

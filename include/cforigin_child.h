@@ -58,7 +58,8 @@ int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
 /** A pipe whose two ends are closed on exec; 0, or -1 with errno. */
 int cfo_child_pipe(int ends[2]);
 
-/** Milliseconds of a clock that only goes forward. */
+/** Milliseconds of a clock that only goes forward, since it was first asked;
+ * good for 24 days at least. Main thread only. */
 long cfo_child_clock(void);
 
 #endif

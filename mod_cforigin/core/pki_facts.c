@@ -13,6 +13,7 @@
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 
+#include "cforigin_calendar.h"
 #include "cforigin_pki.h"
 #include "pki_openssl.h"
 
@@ -144,29 +145,21 @@ X509 *cfo_pki_cert_read(const char *pem, apr_size_t len, int strict,
 
 /* ---- what it says ---- */
 
-/* Days since 1970-01-01 of a day in the Gregorian calendar; time_t may have
- * 32 bits where httpd runs, so timegm is no help. */
-static apr_int64_t days_of(int year, int month, int day)
-{
-    apr_int64_t y = month <= 2 ? year - 1 : year;
-    apr_int64_t era = (y >= 0 ? y : y - 399) / 400;
-    apr_int64_t yoe = y - era * 400;
-    apr_int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
 static int time_of(const ASN1_TIME *asn1, apr_time_t *t)
 {
+    cfo_date_t date;
     struct tm tm;
-    apr_int64_t seconds;
 
     if (!asn1 || ASN1_TIME_to_tm(asn1, &tm) != 1) {
         return 0;
     }
-    seconds = days_of(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * 86400 +
-              tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec;
-    *t = apr_time_from_sec(seconds);
+    date.year = tm.tm_year + 1900;
+    date.month = tm.tm_mon + 1;
+    date.day = tm.tm_mday;
+    date.hour = tm.tm_hour;
+    date.minute = tm.tm_min;
+    date.second = tm.tm_sec;
+    *t = cfo_date_time(&date);
     return 1;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Escapes, times in words, and the buffer in front of the reader. Pure. */
 #include "cforigin_show.h"
+#include "cforigin_calendar.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -59,39 +60,11 @@ void cfo_out_number(cfo_out_t *out, apr_int64_t number)
 
 /* --- times --- */
 
-static void two_digits(char *to, apr_int64_t number)
-{
-    to[0] = (char)('0' + number / 10 % 10);
-    to[1] = (char)('0' + number % 10);
-}
-
-/* Five times a certificate, thousands of certificates: worth some arithmetic
- * of its own. Years begin in March here, so that a leap day comes last. */
 void cfo_out_time(cfo_out_t *out, apr_time_t t)
 {
-    char text[] = "0000-00-00T00:00:00Z";
-    apr_int64_t seconds = apr_time_sec(t), days, era, day, year, month;
+    char word[CFO_DATE_WORD];
 
-    if (seconds < 0)
-        seconds = 0;
-    days = seconds / 86400 + 719468;
-    seconds %= 86400;
-    era = days / 146097;
-    day = days % 146097;
-    year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-    day -= 365 * year + year / 4 - year / 100;
-    month = (5 * day + 2) / 153;
-    day -= (153 * month + 2) / 5;
-    month += month < 10 ? 3 : -9;
-    year += era * 400 + (month <= 2);
-    two_digits(text, year / 100);
-    two_digits(text + 2, year % 100);
-    two_digits(text + 5, month);
-    two_digits(text + 8, day + 1);
-    two_digits(text + 11, seconds / 3600);
-    two_digits(text + 14, seconds / 60 % 60);
-    two_digits(text + 17, seconds % 60);
-    cfo_out_bytes(out, text, sizeof(text) - 1);
+    cfo_out_bytes(out, cfo_date_word(word, t), sizeof(word) - 1);
 }
 
 const char *cfo_show_relative(char words[CFO_RELATIVE_MAX], apr_time_t t,

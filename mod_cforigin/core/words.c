@@ -4,9 +4,9 @@
  * windows, times. Pure: text in, value out; no file, no clock, no httpd.
  */
 #include "cforigin.h"
+#include "cforigin_calendar.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -150,25 +150,13 @@ const char *cfo_window_word(apr_pool_t *p, const cfo_window_t *window)
     return cfo_duration_word(p, window->length);
 }
 
-/* Times. The calendar is reckoned here: timegm() is no standard function and
- * mktime() asks the environment for a time zone. */
+/* Times. */
 
 const char *cfo_time_word(apr_pool_t *p, apr_time_t t)
 {
-    apr_time_t seconds = t / APR_USEC_PER_SEC;
-    struct tm tm;
-    time_t when;
+    char word[CFO_DATE_WORD];
 
-    if (t == 0)
-        return NULL;
-    if (t % APR_USEC_PER_SEC < 0)
-        seconds--;
-    when = (time_t)seconds;
-    if (!gmtime_r(&when, &tm))
-        return NULL;
-    return apr_psprintf(p, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
-                        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                        tm.tm_sec);
+    return t ? apr_pstrdup(p, cfo_date_word(word, t)) : NULL;
 }
 
 /* Exactly `width` digits between min and max, then the character `next`
@@ -191,27 +179,6 @@ static int take(const char **text, int width, int min, int max, char next,
     *text = c;
     *value = n;
     return 1;
-}
-
-static int month_days(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[month - 1] + (month == 2 && leap);
-}
-
-/* Days since 1970-01-01 of a date that exists, from 1970 on. */
-static apr_int64_t days_since_epoch(int year, int month, int day)
-{
-    int before = year - 1; /* leap years are those before this one */
-    apr_int64_t leaps = before / 4 - before / 100 + before / 400 -
-                        (1969 / 4 - 1969 / 100 + 1969 / 400);
-    apr_int64_t days = (apr_int64_t)(year - 1970) * 365 + leaps;
-
-    for (int m = 1; m < month; m++)
-        days += month_days(year, m);
-    return days + day - 1;
 }
 
 /* ".12345": microseconds of it; further digits are dropped. */
@@ -266,22 +233,26 @@ static int take_zone_name(const char **text)
 
 apr_time_t cfo_time_parse(const char *text)
 {
-    static const apr_int64_t end = APR_INT64_C(253402300800); /* year 10000 */
-    int year, month, day, hour, minute, second, offset, go;
-    apr_int64_t micros, seconds;
+    int year, offset, go;
+    apr_int64_t micros;
+    cfo_date_t date;
+    apr_time_t t;
 
     if (!text || !take(&text, 4, 1970, 9999, '-', &year) ||
-        !take(&text, 2, 1, 12, '-', &month) ||
-        !take(&text, 2, 1, month_days(year, month), 0, &day))
+        !take(&text, 2, 1, 12, '-', &date.month) ||
+        !take(&text, 2, 1, cfo_date_month_days(year, date.month), 0,
+              &date.day))
         return 0;
+    date.year = year;
     go = *text == ' ';
     if (!go && *text != 'T' && *text != 't')
         return 0;
     text++;
     /* 60 is a leap second, which a time in UTC may name */
-    if (!take(&text, 2, 0, 23, ':', &hour) ||
-        !take(&text, 2, 0, 59, ':', &minute) ||
-        !take(&text, 2, 0, 60, 0, &second) || !take_fraction(&text, &micros))
+    if (!take(&text, 2, 0, 23, ':', &date.hour) ||
+        !take(&text, 2, 0, 59, ':', &date.minute) ||
+        !take(&text, 2, 0, 60, 0, &date.second) ||
+        !take_fraction(&text, &micros))
         return 0;
     if (go && *text++ != ' ')
         return 0;
@@ -289,11 +260,8 @@ apr_time_t cfo_time_parse(const char *text)
         return 0;
     if (go ? !take_zone_name(&text) : *text != '\0')
         return 0;
-    seconds = days_since_epoch(year, month, day) * 86400 + hour * 3600 +
-              minute * 60 + second - offset;
-    if (seconds < 0 || seconds >= end)
-        return 0;
-    return apr_time_from_sec(seconds) + micros;
+    t = cfo_date_time(&date) - apr_time_from_sec(offset);
+    return t < 0 || cfo_date_of(t).year > 9999 ? 0 : t + micros;
 }
 
 /* Sets and hashes. */

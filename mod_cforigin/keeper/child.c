@@ -134,12 +134,17 @@ int cfo_child_start(const cfo_child_t *child, pid_t *pid)
     return error;
 }
 
+/* The system counts from its start: of a month in milliseconds a long of 32
+ * bits knows nothing, of a round it does. */
 long cfo_child_clock(void)
 {
+    static time_t began;
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (!began)
+        began = now.tv_sec;
+    return (long)(now.tv_sec - began) * 1000 + now.tv_nsec / 1000000;
 }
 
 int cfo_child_end(pid_t pid, int ms, const volatile sig_atomic_t *stop)
