@@ -141,8 +141,8 @@ ROOM      = mod_cforigin/core
 # The parent never writes the store; the issuer shares only words, results,
 # JSON and the wire with the others.
 MODULECORE := $(filter-out $(ROOM)/store_write% $(ROOM)/wire.c,$(CORE))
-ISSUERCORE := $(addprefix $(ROOM)/,words.c calendar.c result.c lines.c \
-                json.c wire.c memory.c)
+ISSUERCORE := $(addprefix $(ROOM)/,words.c calendar.c utf8.c result.c \
+                lines.c json.c wire.c memory.c)
 comma      := ,
 SANITIZED  := $(findstring -fsanitize=address,$(CFLAGS))
 
@@ -306,7 +306,7 @@ bench: all $(BUILD)/fleet $(BUILD)/rsa_rate
 	    $(if $(QUICK),--quick) $(BENCHFLAGS)
 
 $(BUILD)/fleet: $(BUILD)/obj/test/bench/fleet.o \
-    $(call obj,$(addprefix $(ROOM)/,schedule.c result.c words.c calendar.c) \
+    $(call obj,$(addprefix $(ROOM)/,schedule.c result.c words.c calendar.c utf8.c) \
     mod_cforigin/issuer/pace.c)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -o $@ $^ -lcurl $(APRLIBS)

@@ -76,8 +76,8 @@ cfo_result_t cfo_result_ok(void);
 
 /**
  * Text of a stranger (the API, a file) made fit for a log line or a page:
- * control characters and invalid UTF-8 become '?', at most max bytes, "…"
- * added where it was cut. NULL stays NULL.
+ * control characters (cfo_utf8_is_control) and invalid UTF-8 become '?', at
+ * most max bytes, "…" added where it was cut. NULL stays NULL.
  */
 const char *cfo_text_clean(apr_pool_t *p, const char *text, apr_size_t len,
                            apr_size_t max);

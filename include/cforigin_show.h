@@ -4,8 +4,9 @@
  * it goes, and the escapes that HTML, JSON, OpenMetrics and plain lines need.
  *
  * Whatever text comes in, the output is well-formed UTF-8 without control
- * characters: what is none becomes U+FFFD. No pool, no memory but the buffer;
- * thousands of certificates cost no allocation here. Pure; in core/show.c.
+ * characters (cfo_utf8_is_control): what is none becomes U+FFFD. No pool, no
+ * memory but the buffer; thousands of certificates cost no allocation here.
+ * Pure; in core/show.c.
  */
 #ifndef CFORIGIN_SHOW_H
 #define CFORIGIN_SHOW_H

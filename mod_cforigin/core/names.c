@@ -7,6 +7,7 @@
  * dots that neither begin nor end it, with at most one leading "*".
  */
 #include "cforigin_names.h"
+#include "cforigin_utf8.h"
 
 #include <string.h>
 
@@ -43,15 +44,6 @@ static int is_ipv6(apr_pool_t *p, const char *name)
     return inet_pton(AF_INET6, name, &address) == 1;
 }
 
-static int is_ascii(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text >= 0x80)
-            return 0;
-    }
-    return 1;
-}
-
 static const char *lower(apr_pool_t *p, const char *text)
 {
     char *copy = apr_pstrdup(p, text);
@@ -78,7 +70,7 @@ static cfo_name_fault_t to_ascii(apr_pool_t *p, const char *name,
     char *converted = NULL;
     int rc;
 
-    if (is_ascii(name)) {
+    if (cfo_utf8_is_ascii(name)) {
         *ascii = lower(p, name);
         return CFO_NAME_OK;
     }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include <openssl/crypto.h>
@@ -99,21 +100,6 @@ int cfo_pki_key_is_locked(const cfo_pem_t *text)
 
 /* ---- hashes ---- */
 
-const char *cfo_pki_hex(apr_pool_t *p, const unsigned char *bytes,
-                        apr_size_t len)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *hex = apr_palloc(p, len * 2 + 1);
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        hex[i * 2] = digits[bytes[i] >> 4];
-        hex[i * 2 + 1] = digits[bytes[i] & 15];
-    }
-    hex[len * 2] = '\0';
-    return hex;
-}
-
 const char *cfo_pki_sha256(apr_pool_t *p, const void *data, apr_size_t len)
 {
     unsigned char md[EVP_MAX_MD_SIZE];
@@ -123,7 +109,7 @@ const char *cfo_pki_sha256(apr_pool_t *p, const void *data, apr_size_t len)
     ERR_set_mark();
     ok = EVP_Digest(data, len, md, &n, EVP_sha256(), NULL) == 1;
     ERR_pop_to_mark();
-    return ok ? cfo_pki_hex(p, md, n) : "";
+    return ok ? apr_pescape_hex(p, md, n, 0) : "";
 }
 
 const char *cfo_pki_spki(apr_pool_t *p, const EVP_PKEY *pkey)

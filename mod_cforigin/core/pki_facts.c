@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -297,7 +298,7 @@ cfo_cert_facts_t *cfo_pki_cert_facts(apr_pool_t *p, X509 *x, int strict)
         X509_digest(x, EVP_sha256(), md, &n) != 1) {
         return NULL;
     }
-    facts->sha256 = cfo_pki_hex(p, md, n);
+    facts->sha256 = apr_pescape_hex(p, md, n, 0);
     key_facts(p, x, facts);
     return facts;
 }

@@ -23,9 +23,6 @@ int cfo_pki_no_passphrase(char *buf, int size, int rwflag, void *data);
 /** A BIO over text that can be PEM at all, or NULL: empty, zero bytes. */
 BIO *cfo_pki_bio_of(const char *text, apr_size_t len);
 
-const char *cfo_pki_hex(apr_pool_t *p, const unsigned char *bytes,
-                        apr_size_t len);
-
 /** Hex SHA-256 of a public key's SubjectPublicKeyInfo, or NULL. */
 const char *cfo_pki_spki(apr_pool_t *p, const EVP_PKEY *pkey);
 

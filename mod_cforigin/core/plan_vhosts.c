@@ -10,16 +10,7 @@
 #include <apr_strings.h>
 
 #include "cforigin_names.h"
-
-/* httpd's ServerName must be the name that a client sends. */
-static int is_ascii(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text >= 0x80)
-            return 0;
-    }
-    return 1;
-}
+#include "cforigin_utf8.h"
 
 static int has_hostnames(const cfo_vhost_t *v)
 {
@@ -72,7 +63,7 @@ static int take_server_name(cfo_plan_work_t *work, int vhost,
                      v->label, v->server_name, cfo_name_fault_text(fault));
         return 0;
     }
-    if (!is_ascii(v->server_name))
+    if (!cfo_utf8_is_ascii(v->server_name))
         cfo_plan_say(work, CFO_PLAN_WARNING, vhost, v->where,
                      "ServerName of %s: \"%s\" is not punycode; httpd "
                      "compares it as written with what clients send, so "

@@ -6,6 +6,7 @@
  * Pure: touches nothing but the pool it is given.
  */
 #include "cforigin_result.h"
+#include "cforigin_utf8.h"
 
 #include <apr_strings.h>
 #include <errno.h>
@@ -325,50 +326,11 @@ cfo_result_t cfo_result_make(apr_pool_t *p, cfo_kind_t kind, const char *fmt,
     return result;
 }
 
-/* Length of the character at s when it is well-formed UTF-8 (no overlong
- * form, no surrogate, nothing past U+10FFFF), else 0. */
-static apr_size_t utf8_length(const unsigned char *s, apr_size_t len,
-                              unsigned long *point)
-{
-    static const unsigned long least[] = {0, 0, 0x80, 0x800, 0x10000};
-    apr_size_t n = s[0] < 0x80              ? 1
-                   : (s[0] & 0xe0U) == 0xc0 ? 2
-                   : (s[0] & 0xf0U) == 0xe0 ? 3
-                   : (s[0] & 0xf8U) == 0xf0 ? 4
-                                            : 0;
-
-    if (n == 0 || n > len) {
-        return 0;
-    }
-    *point = n == 1 ? s[0] : s[0] & (0x7fU >> n);
-    for (apr_size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0U) != 0x80) {
-            return 0;
-        }
-        *point = *point << 6 | (s[i] & 0x3fU);
-    }
-    if (*point < least[n] || *point > 0x10ffff ||
-        (*point >= 0xd800 && *point <= 0xdfff)) {
-        return 0;
-    }
-    return n;
-}
-
-/* Besides the control characters proper: what breaks a line or turns the
- * direction of writing, since a log line should read as it is. */
-static int is_control(unsigned long point)
-{
-    return point < 0x20 || (point >= 0x7f && point <= 0x9f) ||
-           (point >= 0x2028 && point <= 0x202e) ||
-           (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
-}
-
 const char *cfo_text_clean(apr_pool_t *p, const char *text, apr_size_t len,
                            apr_size_t max)
 {
     static const char dots[] = "\xe2\x80\xa6";
     const apr_size_t room = max < 3 ? 0 : max - 3;
-    const unsigned char *s = (const unsigned char *)text;
     apr_size_t in = 0, out = 0, cut = 0;
     char *clean;
 
@@ -377,9 +339,9 @@ const char *cfo_text_clean(apr_pool_t *p, const char *text, apr_size_t len,
     }
     clean = apr_palloc(p, (len < max ? len : max) + 1);
     while (in < len) {
-        unsigned long point = 0;
-        apr_size_t n = utf8_length(s + in, len - in, &point);
-        int keep = n > 0 && !is_control(point);
+        apr_uint32_t point;
+        apr_size_t n = cfo_utf8_read(text + in, len - in, &point);
+        int keep = n > 0 && !cfo_utf8_is_control(point);
         apr_size_t add = keep ? n : 1;
 
         if (out + add > max) {
@@ -389,7 +351,7 @@ const char *cfo_text_clean(apr_pool_t *p, const char *text, apr_size_t len,
             break;
         }
         if (keep) {
-            memcpy(clean + out, s + in, n);
+            memcpy(clean + out, text + in, n);
         }
         else {
             clean[out] = '?';

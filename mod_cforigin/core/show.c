@@ -2,6 +2,7 @@
 /* Escapes, times in words, and the buffer in front of the reader. Pure. */
 #include "cforigin_show.h"
 #include "cforigin_calendar.h"
+#include "cforigin_utf8.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -92,68 +93,44 @@ const char *cfo_show_relative(char words[CFO_RELATIVE_MAX], apr_time_t t,
 
 /* --- escapes --- */
 
-/* The bytes of a UTF-8 character and its number; 0 when it is none. */
-static int character(const unsigned char *s, unsigned *number)
-{
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    int n = s[0] < 0x80             ? 1
-            : (s[0] & 0xe0) == 0xc0 ? 2
-            : (s[0] & 0xf0) == 0xe0 ? 3
-            : (s[0] & 0xf8) == 0xf0 ? 4
-                                    : 0;
-    int i;
-
-    *number = n > 1 ? s[0] & (0x7fu >> n) : s[0];
-    for (i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) /* stops at the end of the text as well */
-            return 0;
-        *number = *number << 6 | (s[i] & 0x3fu);
-    }
-    if (*number < least[n] || *number > 0x10ffff ||
-        (*number >= 0xd800 && *number < 0xe000))
-        return 0;
-    return n;
-}
-
-/* C1 controls are as bad as those of ASCII. */
-static int is_printable(unsigned number)
-{
-    return number >= 0x20 && !(number >= 0x7f && number < 0xa0);
-}
-
 #define REPLACEMENT 0xfffdu
 
-typedef void put_fn(cfo_out_t *out, unsigned number, const char *bytes,
-                    int len);
+typedef void put_fn(cfo_out_t *out, apr_uint32_t number, const char *bytes,
+                    apr_size_t len);
+
+/* A blank of ASCII's is no harm: each `put` knows what to make of it. */
+static int is_harmful(apr_uint32_t number)
+{
+    return cfo_utf8_is_control(number) &&
+           !(number < 0x80 && apr_isspace((char)number));
+}
 
 /* Runs of harmless bytes go as they are, the rest through `put`. */
 static void escape(cfo_out_t *out, const char *text, const char *special,
                    put_fn *put)
 {
-    const unsigned char *s = (const unsigned char *)text;
+    while (*text) {
+        const char *run = text;
+        apr_uint32_t number;
+        apr_size_t len;
 
-    while (*s) {
-        const unsigned char *run = s;
-        unsigned number;
-        int len;
-
-        while (*s >= 0x20 && *s < 0x7f && !strchr(special, *s))
-            s++;
-        if (s > run)
-            cfo_out_bytes(out, (const char *)run, (apr_size_t)(s - run));
-        if (*s == '\0')
+        while (*text >= 0x20 && *text < 0x7f && !strchr(special, *text))
+            text++;
+        if (text > run)
+            cfo_out_bytes(out, run, (apr_size_t)(text - run));
+        if (*text == '\0')
             return;
-        len = character(s, &number);
-        if (len == 0 || (!is_printable(number) && !apr_isspace(number)))
+        len = cfo_utf8_read(text, 4, &number);
+        if (len == 0 || is_harmful(number))
             put(out, REPLACEMENT, "\xef\xbf\xbd", 3);
         else
-            put(out, number, (const char *)s, len);
-        s += len ? len : 1;
+            put(out, number, text, len);
+        text += len ? len : 1;
     }
 }
 
-static void put_html(cfo_out_t *out, unsigned number, const char *bytes,
-                     int len)
+static void put_html(cfo_out_t *out, apr_uint32_t number, const char *bytes,
+                     apr_size_t len)
 {
     if (number < 0x20) {
         CFO_SAY(out, " ");
@@ -161,7 +138,7 @@ static void put_html(cfo_out_t *out, unsigned number, const char *bytes,
     }
     if (number < 0x80 && number != '<' && number != '>' && number != '&' &&
         number != '"' && number != '\'') {
-        cfo_out_bytes(out, bytes, (apr_size_t)len);
+        cfo_out_bytes(out, bytes, len);
         return;
     }
     CFO_SAY(out, "&#");
@@ -175,8 +152,8 @@ void cfo_out_html(cfo_out_t *out, const char *text)
         escape(out, text, "<>&\"'", put_html);
 }
 
-static void put_json(cfo_out_t *out, unsigned number, const char *bytes,
-                     int len)
+static void put_json(cfo_out_t *out, apr_uint32_t number, const char *bytes,
+                     apr_size_t len)
 {
     static const char hex[] = "0123456789abcdef";
     char code[] = "\\u0000";
@@ -184,7 +161,7 @@ static void put_json(cfo_out_t *out, unsigned number, const char *bytes,
     if (number == '"' || number == '\\')
         CFO_SAY(out, "\\");
     if (number >= 0x20) {
-        cfo_out_bytes(out, bytes, (apr_size_t)len);
+        cfo_out_bytes(out, bytes, len);
         return;
     }
     code[4] = hex[number >> 4];
@@ -203,15 +180,15 @@ void cfo_out_json(cfo_out_t *out, const char *text)
     CFO_SAY(out, "\"");
 }
 
-static void put_label(cfo_out_t *out, unsigned number, const char *bytes,
-                      int len)
+static void put_label(cfo_out_t *out, apr_uint32_t number, const char *bytes,
+                      apr_size_t len)
 {
     if (number == '"' || number == '\\')
         CFO_SAY(out, "\\");
     if (number < 0x20)
         CFO_SAY(out, " ");
     else
-        cfo_out_bytes(out, bytes, (apr_size_t)len);
+        cfo_out_bytes(out, bytes, len);
 }
 
 void cfo_out_label(cfo_out_t *out, const char *text)
@@ -221,13 +198,13 @@ void cfo_out_label(cfo_out_t *out, const char *text)
     CFO_SAY(out, "\"");
 }
 
-static void put_line(cfo_out_t *out, unsigned number, const char *bytes,
-                     int len)
+static void put_line(cfo_out_t *out, apr_uint32_t number, const char *bytes,
+                     apr_size_t len)
 {
     if (number < 0x20)
         CFO_SAY(out, " ");
     else
-        cfo_out_bytes(out, bytes, (apr_size_t)len);
+        cfo_out_bytes(out, bytes, len);
 }
 
 void cfo_out_line(cfo_out_t *out, const char *text)

@@ -6,6 +6,7 @@
  */
 #include "cforigin_cloudflare.h"
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -24,18 +25,6 @@ typedef struct look_t {
     char error[CURL_ERROR_SIZE];
 } look_t;
 
-static const char *hex_of(apr_pool_t *p, const unsigned char *bytes,
-                          unsigned len)
-{
-    char *hex = apr_palloc(p, (apr_size_t)len * 2 + 1);
-
-    for (unsigned i = 0; i < len; i++) {
-        apr_snprintf(hex + (apr_size_t)i * 2, 3, "%02x", bytes[i]);
-    }
-    hex[(apr_size_t)len * 2] = '\0';
-    return hex;
-}
-
 static const char *sha256_of_pem(apr_pool_t *p, const char *pem)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -45,7 +34,7 @@ static const char *sha256_of_pem(apr_pool_t *p, const char *pem)
     const char *hex = NULL;
 
     if (x509 && X509_digest(x509, EVP_sha256(), digest, &len)) {
-        hex = hex_of(p, digest, len);
+        hex = apr_pescape_hex(p, digest, len, 0);
     }
     X509_free(x509);
     BIO_free(bio);

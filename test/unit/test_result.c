@@ -194,6 +194,7 @@ static void test_clean(void **state)
         {"\xf4\x90\x80\x80", 10, "????"},       /* past U+10FFFF */
         {"\xc2\x85", 10, "?"},                  /* next line, a C1 control */
         {"\xe2\x80\xa8\xe2\x80\xae", 10, "??"}, /* line end, right-to-left */
+        {"\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", 10, "???"}, /* other marks */
         {"abc\xc3\xbc\xc3\xbc", 7, "abc\xc3\xbc\xc3\xbc"},
         {"abc\xc3\xbc\xc3\xbcx", 7, "abc" DOTS}, /* never half of a letter */
         {"\xff\xff\xff\xff\xff\xff", 5, "??" DOTS},

@@ -114,6 +114,13 @@ static void test_escapes(void **state)
         {cfo_out_html, "\xff\xfe\xc3", "&#65533;&#65533;&#65533;"},
         {cfo_out_html, "a\r\n\tb", "a   b"},
         {cfo_out_html, NULL, ""},
+        {cfo_out_html, "a\xe2\x80\xae\xe2\x80\x8f\xd8\x9c.z",
+         "a&#65533;&#65533;&#65533;.z"}, /* turn what follows */
+        {cfo_out_json, "a\xe2\x80\xa8z", "\"a" BAD "z\""}, /* a line's end */
+        {cfo_out_line,
+         "\xef\xbb\xbf"
+         "a",
+         BAD "a"},
         {cfo_out_json, NULL, "null"},
         {cfo_out_json, "", "\"\""},
         {cfo_out_json, "a\"b\\c\n\x01", "\"a\\\"b\\\\c\\u000a" BAD "\""},
