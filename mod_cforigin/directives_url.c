@@ -6,6 +6,7 @@
 #include <apr_lib.h>
 #include <apr_uri.h>
 #include <arpa/inet.h>
+#include <stdlib.h>
 
 /* As a message may show it: without the password that stands before the @. */
 static const char *without_user(apr_pool_t *p, const char *url)
@@ -43,8 +44,10 @@ static int is_port(const char *text)
 {
     apr_size_t digits = strspn(text, "0123456789");
 
-    return digits > 0 && digits <= 5 && text[digits] == '\0' &&
-           atoi(text) >= 1 && atoi(text) <= 65535;
+    long port = strtol(text, NULL, 10);
+
+    return digits > 0 && digits <= 5 && text[digits] == '\0' && port >= 1 &&
+           port <= 65535;
 }
 
 /* What is wrong with its host and port, or NULL. */

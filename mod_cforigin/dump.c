@@ -142,7 +142,8 @@ static void dump_others(const cfo_generation_t *gen, apr_file_t *out)
         "not managed: SSLEngine on is not said for it",
         "left out: it has no name a certificate could be asked for; it gets "
         "the fallback and answers 503",
-        "foreign: its files hold no pair of the Origin CA; they are mod_ssl's",
+        "foreign: its files hold no pair of the Origin CA and are left to "
+        "mod_ssl",
         "left to the other module that serves it",
         NULL};
     int i;

@@ -456,8 +456,9 @@ static int was_refused(const cfo_standing_t *st)
            st->attempt->last_error.kind == CFO_AUTH;
 }
 
-/* Whatever a token that was refused is for, all of its account comes back at
- * one time: when the first of those it was refused for is due. */
+/* A token that was refused, and not taken for anything since, is bad, and not
+ * just no good for one zone: all of its account comes back at one time, when
+ * the first of those it was refused for is due. */
 void cfo_standing_look_at_accounts(cfo_generation_t *gen)
 {
     int i;
@@ -468,7 +469,9 @@ void cfo_standing_look_at_accounts(cfo_generation_t *gen)
         const cfo_standing_t *st = &gen->standings[i];
         apr_time_t *until;
 
-        if (!was_refused(st))
+        if (!was_refused(st) ||
+            gen->accounts[st->wanted->account].last_success >=
+                st->attempt->last_try)
             continue;
         until = &gen->refused_until[st->wanted->account];
         if (*until == 0 || st->due_at < *until)
@@ -482,10 +485,10 @@ static apr_time_t own_time(const cfo_generation_t *gen,
 {
     apr_time_t refused = gen->refused_until[st->wanted->account];
 
-    return was_refused(st) ||
-                   (st->decision.action == CFO_ISSUE && refused > st->due_at)
-               ? refused
-               : st->due_at;
+    if (refused && (was_refused(st) || (st->decision.action == CFO_ISSUE &&
+                                        refused > st->due_at)))
+        return refused;
+    return st->due_at;
 }
 
 apr_time_t cfo_standing_try_at(const cfo_generation_t *gen,

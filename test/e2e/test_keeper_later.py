@@ -290,8 +290,14 @@ def issue_old(keeper, api, days=6):
     assert abs(done.of("clock")[0]["offset"] / 1e6 + days * DAY) < 100
     api.settings(clock_offset=0)
     cert, _ = keeper.live(NAME)
-    left = cert.not_valid_after - datetime.datetime.utcnow()
+    now = datetime.datetime.utcnow()
+    left = cert.not_valid_after - now
     assert abs(left.total_seconds() - (7 - days) * DAY) < 600
+    path = keeper.dir(NAME) / "current/meta.json"
+    meta = json.loads(path.read_text())
+    came = now - datetime.timedelta(days=days)
+    meta["installed"] = came.strftime("%Y-%m-%dT%H:%M:%SZ")
+    path.write_text(json.dumps(meta))
 
 
 @pytest.mark.parametrize("days, reason", [(6, "renew-window"),
