@@ -281,15 +281,6 @@ def test_nothing_is_pruned_that_is_to_be_revoked(keeper):
 
 # -- the clock ----------------------------------------------------------------
 
-def came(keeper, name, days):
-    """It was installed so many days ago."""
-    path = keeper.dir(name) / "current/meta.json"
-    meta = json.loads(path.read_text())
-    then = datetime.datetime.utcnow() - datetime.timedelta(days=days)
-    meta["installed"] = then.strftime("%Y-%m-%dT%H:%M:%SZ")
-    path.write_text(json.dumps(meta))
-
-
 def issue_old(keeper, api, days=6):
     """One of seven days that has been there for so long; the API's clock
     being wrong, its dates are not judged."""
@@ -301,7 +292,7 @@ def issue_old(keeper, api, days=6):
     cert, _ = keeper.live(NAME)
     left = cert.not_valid_after - datetime.datetime.utcnow()
     assert abs(left.total_seconds() - (7 - days) * DAY) < 600
-    came(keeper, NAME, days)
+    age(keeper, days)
 
 
 @pytest.mark.parametrize("days, reason", [(6, "renew-window"),
@@ -342,7 +333,7 @@ def test_one_question_for_the_time_is_enough(keeper, api):
     api.settings(clock_offset=-6 * DAY)
     keeper.run([item(name, requested_validity=7) for name in names])
     for name in names:
-        came(keeper, name, 6)
+        age(keeper, 6, name)
     api.settings(clock_offset=-3600)
     asked = len(api.calls())
     done = keeper.run([item(name, requested_validity=7) for name in names])
