@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * What the parent does with time: the cold start's bounded wait, then a look
- * every ten seconds. It decides when a keeper is started and takes in what
- * the keeper tells. Apart from the cold start's wait nothing here blocks.
+ * every ten seconds, and one at a reload as soon as a keeper ends. It decides
+ * when a keeper is started and takes in what the keeper tells. Apart from the
+ * cold start's wait nothing here blocks.
  */
 #ifndef CFORIGIN_BACKGROUND_H
 #define CFORIGIN_BACKGROUND_H

@@ -249,6 +249,9 @@ static void called(cfo_call_t *call)
     mind_headers(cf, call, &result, now);
     remember_way(cf, call, &result, now);
     if (is_create) {
+        if (result.code == 1101) {
+            result.kind = CFO_TRANSIENT; /* with 404, too: nothing was sought */
+        }
         remember_verdict(cf, &result);
     }
     if (result.kind == CFO_OK) {

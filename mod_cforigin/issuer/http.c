@@ -262,6 +262,9 @@ static const char *fault_of(cfo_call_t *call, CURLcode code)
                             call->header_bytes > HEADERS_MAX ? HEADERS_MAX
                                                              : call->max);
     }
+    if (code == CURLE_SEND_FAIL_REWIND) {
+        return "the connection was closed before the answer";
+    }
     cfo_hide(call->secret, call->error, strlen(call->error));
     text = call->error[0] ? call->error : curl_easy_strerror(code);
     return cfo_text_clean(call->p, text, strlen(text), CURL_ERROR_SIZE);

@@ -158,6 +158,15 @@ def test_how_often_each_code_is_tried(api, tmp_path):
     assert api.counts()["issued"] == 0
 
 
+def test_a_failed_read_at_cloudflare_passes_whatever_its_status(api, issuer):
+    """1101 with 404 is "no such certificate", but of a create."""
+    api.faults({"match": {"op": "create"}, "times": 1,
+                "do": {"error": {"code": 1101, "status": 404,
+                                 "message": "Failed to read certificate"}}})
+    answer = issuer.ask("create", **wanted())
+    assert answer["ok"] and answer["calls"] == 2
+
+
 def test_the_error_chain_is_told(api, issuer):
     api.faults({"do": {"error": {
         "status": 400, "code": 6003, "message": "Invalid request headers",

@@ -418,9 +418,10 @@ static void which_names(void **state)
                     {.hostnames = "::1", .foreign = 1},
                     {.hostnames = "b.x.org", .off = 1}},
          .states = "off no-tls foreign off",
-         .messages = "E0 x.conf:03|CFOriginHostnames|\"*.com\"\n"
-                     "E1 x.conf:13|CFOriginHostnames|\"localhost\"\n"
-                     "I2 no pair of the Origin CA\nE2 CFOriginHostnames|\"::1\""},
+         .messages =
+             "E0 x.conf:03|CFOriginHostnames|\"*.com\"\n"
+             "E1 x.conf:13|CFOriginHostnames|\"localhost\"\n"
+             "I2 no pair of the Origin CA\nE2 CFOriginHostnames|\"::1\""},
         {.about = "no hostname left",
          .vhosts = {{"a.x.org", 0, "::1"}},
          .states = "left-out",
