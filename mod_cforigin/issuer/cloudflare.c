@@ -250,7 +250,8 @@ static void called(cfo_call_t *call)
     remember_way(cf, call, &result, now);
     if (is_create) {
         if (result.code == 1101) {
-            result.kind = CFO_TRANSIENT; /* with 404, too: nothing was sought */
+            result.kind =
+                CFO_TRANSIENT; /* with 404, too: nothing was sought */
         }
         remember_verdict(cf, &result);
     }
