@@ -249,9 +249,8 @@ static void called(cfo_call_t *call)
     mind_headers(cf, call, &result, now);
     remember_way(cf, call, &result, now);
     if (is_create) {
-        if (result.code == 1101) {
-            result.kind =
-                CFO_TRANSIENT; /* with 404, too: nothing was sought */
+        if (result.code == 1101) { /* with 404, too: nothing was sought */
+            result.kind = CFO_TRANSIENT;
         }
         remember_verdict(cf, &result);
     }
