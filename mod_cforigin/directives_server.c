@@ -169,32 +169,72 @@ const char *cfo_set_max_concurrent(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
+/* A name, or # and a number, as in httpd's own User and Group.
+ * @return 0 when it is a name */
+static int is_number(const char *word, apr_int64_t *number)
+{
+    char *end;
+
+    if (word[0] != '#' || !apr_isdigit(word[1]))
+        return 0;
+    *number = apr_strtoi64(word + 1, &end, 10);
+    return *end == '\0' && *number < APR_INT32_MAX;
+}
+
+static const char *find_user(cmd_parms *cmd, const char *user,
+                             cfo_global_t *global)
+{
+    const struct passwd *pw;
+    apr_int64_t number;
+
+    if (is_number(user, &number)) {
+        pw = getpwuid((uid_t)number);
+        global->uid = (uid_t)number;
+        global->gid = pw ? pw->pw_gid : (gid_t)number;
+    }
+    else {
+        pw = getpwnam(user);
+        if (pw == NULL)
+            return cfo_set_bad(cmd, user, "this machine has no such user");
+        global->uid = pw->pw_uid;
+        global->gid = pw->pw_gid;
+    }
+    if (global->uid == 0)
+        return cfo_set_bad(cmd, user,
+                           "the issuer speaks to the network and must "
+                           "not be root");
+    return NULL;
+}
+
+static const char *find_group(cmd_parms *cmd, const char *group,
+                              cfo_global_t *global)
+{
+    const struct group *gr;
+    apr_int64_t number;
+
+    if (is_number(group, &number)) {
+        global->gid = (gid_t)number;
+        return NULL;
+    }
+    gr = getgrnam(group);
+    if (gr == NULL)
+        return cfo_set_bad(cmd, group, "this machine has no such group");
+    global->gid = gr->gr_gid;
+    return NULL;
+}
+
 const char *cfo_set_user(cmd_parms *cmd, void *dir, const char *user,
                          const char *group)
 {
     cfo_global_t *global;
     const char *err = cfo_set_server_only(cmd, &global);
-    const struct passwd *pw;
-    const struct group *gr;
 
     (void)dir;
-    if (err)
-        return err;
-    pw = getpwnam(user);
-    if (pw == NULL)
-        return cfo_set_bad(cmd, user, "this machine has no such user");
-    if (pw->pw_uid == 0)
-        return cfo_set_bad(cmd, user,
-                           "the issuer speaks to the network and must "
-                           "not be root");
-    global->uid = pw->pw_uid;
-    global->gid = pw->pw_gid;
-    global->has_user = 1;
-    if (group) {
-        gr = getgrnam(group);
-        if (gr == NULL)
-            return cfo_set_bad(cmd, group, "this machine has no such group");
-        global->gid = gr->gr_gid;
-    }
-    return NULL;
+    if (err == NULL)
+        err = find_user(cmd, user, global);
+    if (err == NULL && group)
+        err = find_group(cmd, group, global);
+    if (err == NULL)
+        global->has_user = 1;
+    return err;
 }

@@ -5,6 +5,8 @@
 #include "cforigin_keeper_link.h"
 #include "cforigin_reload.h"
 
+#define DAY (24 * 60 * 60)
+
 /* What a generation knows from its start on; workers inherit it. */
 static struct {
     apr_array_header_t *foreign; /* cfo_status_cert_t */
@@ -287,6 +289,13 @@ static const apr_array_header_t *labels_of(const cfo_generation_t *gen,
     return labels;
 }
 
+/* What was taken over was asked for by somebody else, for so many days. */
+static int days_of(const cfo_status_cert_t *cert)
+{
+    return (int)((apr_time_sec(cert->not_after - cert->not_before) + DAY / 2) /
+                 DAY);
+}
+
 static void show_wanted(const cfo_generation_t *gen, const cfo_standing_t *st,
                         const cfo_live_t *live, cfo_status_cert_t *cert,
                         apr_pool_t *p, apr_time_t now)
@@ -315,6 +324,8 @@ static void show_wanted(const cfo_generation_t *gen, const cfo_standing_t *st,
     facts.issuing = live->action == CFO_ISSUE;
     facts.adopted = live->adopted || live->action == CFO_ADOPT;
     facts.not_after = cert->not_after;
+    if (live->adopted && cert->not_after)
+        cert->requested_validity = days_of(cert);
     facts.warn_at = cfo_schedule_warn_at(cert->not_before, cert->not_after,
                                          &wanted->settings.warn_window);
     cert->inside_warn_window = cert->not_after && facts.warn_at <= now;

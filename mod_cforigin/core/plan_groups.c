@@ -441,9 +441,10 @@ static void check_offer(cfo_plan_work_t *work, const offer_t *offer,
                      CFO_HOSTNAMES_MAX);
     else if (!offer->group)
         cfo_plan_say(work, CFO_PLAN_WARNING, -1, shared->where,
-                     "CFOriginCertificate %s covers all names of no managed "
-                     "virtual host, so it is not asked for; add the names "
-                     "that are missing, or remove the line",
+                     "CFOriginCertificate %s is not asked for: there is no "
+                     "managed virtual host all of whose names it covers and "
+                     "no line before it; add the names that are missing, or "
+                     "remove the line",
                      shared->name);
 }
 

@@ -64,6 +64,9 @@ VALUES = [
     ("CFOriginMaxConcurrent 0", ["\"0\"", "256"]),
     ("CFOriginMaxConcurrent many", ["many", "256"]),
     ("CFOriginUser nobody-of-that-name", ["nobody-of-that-name"]),
+    ("CFOriginUser #0", ["#0", "must not be root"]),
+    ("CFOriginUser #33x", ["#33x", "no such user"]),
+    ("CFOriginUser #33 #", ["\"#\"", "no such group"]),
     ("CFOriginNotifyCommand notify.sh", ["notify.sh", "absolute"]),
 ]
 
@@ -235,6 +238,13 @@ SERVER_ONLY = ["CFOriginCertificate x *.example.com",
 def test_the_servers_own_settings_are_refused_in_a_vhost(httpd, line):
     httpd.vhost(NAME, "CFOrigin on", line)
     refused(httpd, line.split()[0], "<VirtualHost>")
+
+
+def test_a_user_and_a_group_may_be_numbers(httpd):
+    httpd.server("CFOriginUser #65534 #65534")
+    httpd.managed(NAME)
+    httpd.start()
+    assert httpd.get(NAME).status == 200
 
 
 def test_a_directive_in_htaccess_is_a_500_with_httpds_own_line(httpd):

@@ -112,6 +112,7 @@ def test_its_type_is_taken_as_found(httpd, cloudflare, clock, folder, kind):
     assert life.served(httpd, name) == by_hand == life.stored(httpd, name)
     seen = life.shown(httpd, name)
     assert (seen["state"], seen["key"]) == ("adopted", kind)
+    assert seen["requested_validity"] == 365
     httpd.restart()
     assert life.served(httpd, name) == by_hand
     ran = life.status(httpd)["keeper"]["last_run"]
