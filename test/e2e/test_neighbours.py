@@ -192,7 +192,8 @@ def test_nginx_is_reloaded_as_the_example_says(httpd):
     httpd.managed("a.example.com")
     httpd.start()
     told = httpd.root / "told"
-    waiting.until(told.exists, "the notify command", 15)
+    waiting.until(lambda: told.exists() and told.read_text(),
+                  "the notify command", 15)
     assert told.read_text() == "-s reload\n"
 
 
