@@ -38,9 +38,11 @@ typedef struct cfo_retained_t {
     int early_gracefuls;         /* in a row, for a vhost on its fallback */
     int gracefuls;               /* since the start */
     apr_time_t pardoned;         /* when the administrator last started or
-                                  * reloaded, or changed a token: what failed
-                                  * before is tried again */
+                                  * reloaded: what failed before is tried
+                                  * again */
     cfo_cause_t pardoned_by;
+    struct apr_hash_t *pardons;  /* by account: when its token was changed,
+                                  * apr_time_t * */
     apr_interval_time_t graceful_interval; /* doubled while old processes
                                             * linger; 0: as configured */
 
@@ -86,6 +88,11 @@ typedef struct cfo_retained_t {
 
 /** Find it, or make it at the first pass. */
 cfo_retained_t *cfo_retained_get(process_rec *process);
+
+/** When this account's token was changed; 0: not since the start. */
+void cfo_retained_put_pardon(cfo_retained_t *r, const char *account,
+                             apr_time_t at);
+apr_time_t cfo_retained_pardon(const cfo_retained_t *r, const char *account);
 
 /** Remember what a failed try left; NULL forgets. Copied. */
 void cfo_retained_put_attempt(cfo_retained_t *r, const char *key,

@@ -49,6 +49,8 @@ typedef struct cfo_keeper_t {
     cfo_workers_t *workers;
     const cfo_roots_t *roots;
     struct apr_hash_t *wanted; /* "<folder>/<type>" of every item */
+    struct apr_hash_t *owned;  /* targets.c: the store's certificates; NULL
+                                * until a worker needs them */
     struct cfo_desk_t *desks;  /* one an account, and one for no token */
     int ndesks;
     cfo_result_t fault; /* of the surroundings: every item fails with it */
@@ -132,6 +134,7 @@ typedef struct cfo_task_t {
     cfo_reason_t reason;
     int generation;
     const char *old_serial; /* of the live generation, NULL: none */
+    const apr_array_header_t *former; /* what was live before the next one */
     cfo_intent_t intent;
     cfo_pem_t key, csr;
 

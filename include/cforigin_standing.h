@@ -94,8 +94,8 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
 void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *standing,
                        cfo_cause_t cause, apr_time_t now);
 
-/** What failed until now is to be tried again; it is remembered, since one of
- * our own reloads may come before that. */
+/** The administrator's start or reload: what failed until now is to be tried
+ * again. It is remembered, since one of our own may come before that. */
 void cfo_standing_pardon(cfo_generation_t *gen, cfo_cause_t cause,
                          apr_time_t now);
 

@@ -67,6 +67,8 @@ typedef struct cfo_meta_t {
     const char *server; /* who installed it, several servers may share a
                          * store; NULL: unknown */
     const apr_array_header_t *hostnames; /* as asked for */
+    const apr_array_header_t *former; /* sha256 of the certificates that were
+                                       * live before it, the oldest first */
     const apr_array_header_t *targets;   /* cfo_target_t: certificate, key */
 } cfo_meta_t;
 
@@ -118,6 +120,16 @@ int cfo_store_is_anothers_of_today(const cfo_entry_t *entry,
 cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,
                                   const char *folder, cfo_request_type_t type,
                                   int generation);
+
+/** How many of those that were live before it a generation knows. */
+#define CFO_FORMER_MAX 64
+
+/** What the next generation after this one is to know of. */
+const apr_array_header_t *cfo_store_former(apr_pool_t *p,
+                                           const cfo_entry_t *live);
+
+/** sha256 of each certificate that the store has, or had. Walks the store. */
+struct apr_hash_t *cfo_store_certificates(apr_pool_t *p, const char *store);
 
 /**
  * 1 when a pair that was found elsewhere is one of the store's own: of the

@@ -46,7 +46,7 @@ cfo_target_key_t cfo_target_key_look(cfo_looker_t *looker,
                                      const char *key);
 
 /** The keeper has been at them: they are looked at anew when next asked for.
- */
+ * What was told of them is gone. */
 void cfo_target_forget(cfo_looker_t *looker, const char *certificate,
                        const char *key);
 

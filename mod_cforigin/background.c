@@ -319,7 +319,9 @@ static void look_at_tokens(cfo_generation_t *gen, apr_time_t now)
         if (stamp == gen->token_stamps[i])
             continue;
         gen->token_stamps[i] = stamp;
-        cfo_standing_pardon(gen, CFO_CAUSE_RELOAD, now);
+        cfo_retained_put_pardon(
+            gen->retained,
+            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).id, now);
         for (k = 0; k < gen->plan->wanted->nelts; k++) {
             if (gen->standings[k].wanted->account == i &&
                 gen->standings[k].decision.action != CFO_KEEP)

@@ -263,15 +263,24 @@ static cfo_attempt_t cant_read(const cfo_standing_t *st, apr_time_t now,
 }
 
 /* One of our own reloads does not take back what the administrator's start or
- * reload granted. */
+ * reload granted, or a changed token. A time ahead of the clock grants
+ * nothing. */
 static cfo_cause_t cause_for(const cfo_generation_t *gen,
-                             const cfo_attempt_t *attempt, cfo_cause_t cause)
+                             const cfo_standing_t *st, cfo_cause_t cause,
+                             apr_time_t now)
 {
     const cfo_retained_t *r = gen->retained;
+    apr_time_t last = st->attempt->last_try;
+    apr_time_t changed = cfo_retained_pardon(
+        r,
+        APR_ARRAY_IDX(gen->plan->accounts, st->wanted->account, cfo_account_t)
+            .id);
 
-    return cause == CFO_CAUSE_OWN_RELOAD && attempt->last_try < r->pardoned
-               ? r->pardoned_by
-               : cause;
+    if (cause != CFO_CAUSE_OWN_RELOAD)
+        return cause;
+    if (last < r->pardoned && r->pardoned <= now)
+        return r->pardoned_by;
+    return last < changed && changed <= now ? CFO_CAUSE_RELOAD : cause;
 }
 
 static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
@@ -301,7 +310,7 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
         cfo_attempt_t unread = {0};
 
         /* What failed before does not count any more, but damage is told. */
-        if (cause != CFO_CAUSE_TICK)
+        if (cause != CFO_CAUSE_TICK && gen->cold_pass != 1)
             (void)read_attempt(gen, st, ptemp);
         if (st->decision.reason == CFO_UNREADABLE)
             unread = cant_read(st, now, ptemp);
@@ -313,7 +322,7 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
     if (cause == CFO_CAUSE_TICK && before != CFO_KEEP && st->due_at != 0)
         return; /* it was due before: its time stands */
     look_at_attempt(gen, st, ptemp);
-    cause = cause_for(gen, st->attempt, cause);
+    cause = cause_for(gen, st, cause, now);
     st->failures = cfo_schedule_failures(st->attempt, cause);
     st->due_at = cfo_schedule_due(st->attempt, cause, 0, now);
 }
@@ -551,16 +560,18 @@ int cfo_standing_serve(cfo_generation_t *gen, cfo_standing_t *st,
                        const char **cert, const char **key)
 {
     const cfo_target_t *target = st->adoptable;
+    const cfo_target_look_t *look;
     int found = 0;
 
     st->asked = 1;
     if (st->entry->cert_path)
         found = serve_pair(gen, st, st->entry->cert_path, st->entry->key_path,
                            st->entry->stored.facts);
-    else if (target)
-        found = serve_pair(
-            gen, st, target->certificate, target->key,
-            cfo_target_look(gen->looker, target->certificate)->facts);
+    else if (target) {
+        look = cfo_target_look(gen->looker, target->certificate);
+        found = serve_pair(gen, st, target->certificate, target->key,
+                           cfo_known_copy_facts(gen->pool, look->facts));
+    }
     else if (st->other)
         found = serve_pair(gen, st, st->other->cert_path, st->other->key_path,
                            st->other->stored.facts);

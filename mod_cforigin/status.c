@@ -131,6 +131,7 @@ static void learn_foreign(const cfo_generation_t *gen, int index)
 
         if (facts == NULL)
             continue;
+        facts = cfo_known_copy_facts(gen->pool, facts);
         cert = apr_array_push(known.foreign);
         memset(cert, 0, sizeof(*cert));
         cert->name = vhost->server_name ? vhost->server_name : vhost->label;

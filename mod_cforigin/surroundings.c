@@ -128,7 +128,7 @@ static const char *api_ca_fault(apr_pool_t *p, const char *path)
     text = apr_palloc(p, (apr_size_t)st.st_size + 1);
     len = pread(fd, text, (size_t)st.st_size, 0);
     close(fd);
-    return len > 0 && cfo_pki_roots(p, text, (apr_size_t)len)
+    return len > 0 && cfo_pki_is_trust_file(text, (apr_size_t)len)
                ? NULL
                : "holds no certificate in PEM form, or one that can't be read";
 }

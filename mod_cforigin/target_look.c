@@ -7,10 +7,23 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
+/* What was seen at a path. A first look lives as long as the generation, a
+ * further one in a pool of its own, which takes 8 KiB and goes with it. */
+typedef struct seen_t {
+    cfo_target_look_t look;
+    int valid;
+    apr_pool_t *pool; /* NULL: the looker's */
+} seen_t;
+
+typedef struct seen_key_t {
+    cfo_target_key_t key;
+    int valid;
+} seen_key_t;
+
 struct cfo_looker_t {
     apr_pool_t *pool;
-    apr_hash_t *seen; /* path -> cfo_target_look_t */
-    apr_hash_t *keys; /* both paths -> cfo_target_key_t */
+    apr_hash_t *seen; /* path -> seen_t */
+    apr_hash_t *keys; /* both paths -> seen_key_t */
     const char *ca_root_file;
     int roots_read;
     const cfo_roots_t *roots;
@@ -40,8 +53,9 @@ static const cfo_roots_t *roots_of(cfo_looker_t *looker)
     return looker->roots;
 }
 
+/* @param p for the facts */
 static void look(cfo_looker_t *looker, const char *path,
-                 cfo_target_look_t *found, apr_pool_t *ptemp)
+                 cfo_target_look_t *found, apr_pool_t *p, apr_pool_t *ptemp)
 {
     cfo_pem_t text;
     apr_status_t rv = cfo_place_read(ptemp, path, &text);
@@ -54,7 +68,7 @@ static void look(cfo_looker_t *looker, const char *path,
         found->class = CFO_TARGET_UNREADABLE;
         return;
     }
-    found->facts = cfo_pki_facts(looker->pool, text.data, text.len, 0);
+    found->facts = cfo_pki_facts(p, text.data, text.len, 0);
     if (found->facts == NULL)
         found->class = CFO_TARGET_RUBBISH;
     else if (roots_of(looker) &&
@@ -65,31 +79,65 @@ static void look(cfo_looker_t *looker, const char *path,
     cfo_pki_wipe(&text); /* one file may hold the key as well */
 }
 
+static seen_t *seen_of(cfo_looker_t *looker, const char *certificate)
+{
+    seen_t *seen =
+        apr_hash_get(looker->seen, certificate, APR_HASH_KEY_STRING);
+
+    if (seen == NULL) {
+        seen = apr_pcalloc(looker->pool, sizeof(*seen));
+        apr_hash_set(looker->seen, apr_pstrdup(looker->pool, certificate),
+                     APR_HASH_KEY_STRING, seen);
+    }
+    return seen;
+}
+
 const cfo_target_look_t *cfo_target_look(cfo_looker_t *looker,
                                          const char *certificate)
 {
-    cfo_target_look_t *found =
-        apr_hash_get(looker->seen, certificate, APR_HASH_KEY_STRING);
+    seen_t *seen = seen_of(looker, certificate);
     apr_pool_t *ptemp;
 
-    if (found)
-        return found;
-    found = apr_pcalloc(looker->pool, sizeof(*found));
+    if (seen->valid)
+        return &seen->look;
     apr_pool_create(&ptemp, looker->pool);
-    look(looker, certificate, found, ptemp);
+    memset(&seen->look, 0, sizeof(seen->look));
+    look(looker, certificate, &seen->look,
+         seen->pool ? seen->pool : looker->pool, ptemp);
     apr_pool_destroy(ptemp);
-    apr_hash_set(looker->seen, apr_pstrdup(looker->pool, certificate),
-                 APR_HASH_KEY_STRING, found);
-    return found;
+    seen->valid = 1;
+    return &seen->look;
+}
+
+static seen_key_t *seen_key_of(cfo_looker_t *looker, const char *certificate,
+                               const char *key)
+{
+    apr_pool_t *ptemp;
+    const char *both;
+    seen_key_t *seen;
+
+    apr_pool_create(&ptemp, looker->pool);
+    both = apr_pstrcat(ptemp, certificate, "\n", key, NULL);
+    seen = apr_hash_get(looker->keys, both, APR_HASH_KEY_STRING);
+    if (seen == NULL) {
+        seen = apr_pcalloc(looker->pool, sizeof(*seen));
+        apr_hash_set(looker->keys, apr_pstrdup(looker->pool, both),
+                     APR_HASH_KEY_STRING, seen);
+    }
+    apr_pool_destroy(ptemp);
+    return seen;
 }
 
 void cfo_target_forget(cfo_looker_t *looker, const char *certificate,
                        const char *key)
 {
-    const char *both = apr_pstrcat(looker->pool, certificate, "\n", key, NULL);
+    seen_t *seen = seen_of(looker, certificate);
 
-    apr_hash_set(looker->seen, certificate, APR_HASH_KEY_STRING, NULL);
-    apr_hash_set(looker->keys, both, APR_HASH_KEY_STRING, NULL);
+    seen->valid = 0;
+    seen_key_of(looker, certificate, key)->valid = 0;
+    if (seen->pool)
+        apr_pool_destroy(seen->pool);
+    apr_pool_create(&seen->pool, looker->pool);
 }
 
 static cfo_target_key_t look_at_key(const char *certificate, const char *key,
@@ -122,19 +170,16 @@ static cfo_target_key_t look_at_key(const char *certificate, const char *key,
 cfo_target_key_t cfo_target_key_look(cfo_looker_t *looker,
                                      const char *certificate, const char *key)
 {
-    const char *both = apr_pstrcat(looker->pool, certificate, "\n", key, NULL);
-    cfo_target_key_t *found =
-        apr_hash_get(looker->keys, both, APR_HASH_KEY_STRING);
+    seen_key_t *seen = seen_key_of(looker, certificate, key);
     apr_pool_t *ptemp;
 
-    if (found)
-        return *found;
-    apr_pool_create(&ptemp, looker->pool);
-    found = apr_palloc(looker->pool, sizeof(*found));
-    *found = look_at_key(certificate, key, ptemp);
-    apr_pool_destroy(ptemp);
-    apr_hash_set(looker->keys, both, APR_HASH_KEY_STRING, found);
-    return *found;
+    if (!seen->valid) {
+        apr_pool_create(&ptemp, looker->pool);
+        seen->key = look_at_key(certificate, key, ptemp);
+        apr_pool_destroy(ptemp);
+        seen->valid = 1;
+    }
+    return seen->key;
 }
 
 int cfo_target_is_pair(cfo_looker_t *looker, const char *certificate,

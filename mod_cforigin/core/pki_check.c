@@ -76,6 +76,29 @@ cfo_roots_t *cfo_pki_roots(apr_pool_t *p, const char *pem, apr_size_t len)
     return roots;
 }
 
+int cfo_pki_is_trust_file(const char *pem, apr_size_t len)
+{
+    STACK_OF(X509_INFO) *blocks = NULL;
+    BIO *bio = NULL;
+    int found = 0;
+
+    ERR_set_mark();
+    if (pem && len && len < APR_INT32_MAX) {
+        bio = BIO_new_mem_buf(pem, (int)len);
+    }
+    if (bio) {
+        blocks =
+            PEM_X509_INFO_read_bio(bio, NULL, cfo_pki_no_passphrase, NULL);
+    }
+    for (int i = 0; !found && i < sk_X509_INFO_num(blocks); i++) {
+        found = sk_X509_INFO_value(blocks, i)->x509 != NULL;
+    }
+    sk_X509_INFO_pop_free(blocks, X509_INFO_free);
+    BIO_free(bio);
+    ERR_pop_to_mark();
+    return found;
+}
+
 static int is_signed_by(const cfo_roots_t *roots, X509 *x)
 {
     int i;

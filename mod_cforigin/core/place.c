@@ -108,13 +108,21 @@ static int is_last(const walk_t *walk)
     return walk->rest[strspn(walk->rest, "/")] == '\0';
 }
 
-/* One name further; `last` is set at the end of the way. */
+/* One name further; `last` is set at the end of the way. A folder is asked for
+ * as one, which has it mounted where that is done on demand. */
 static int step(walk_t *walk, const char *name)
 {
-    int fd = openat(walk->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
-    int err;
+    int fd = -1, err;
 
+    if (!is_last(walk)) {
+        fd = openat(walk->dir, name,
+                    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 || errno != ENOTDIR) {
+            return enter(walk, fd);
+        }
+    }
+    fd = openat(walk->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         if (errno != ENOENT || !is_last(walk)) {
             return errno;
@@ -131,9 +139,6 @@ static int step(walk_t *walk, const char *name)
     else if (is_last(walk)) {
         walk->last = name;
         err = judge(walk, &st);
-    }
-    else if (S_ISDIR(st.st_mode)) {
-        return enter(walk, fd);
     }
     else {
         err = ENOTDIR;

@@ -357,50 +357,6 @@ cfo_entry_t *cfo_store_generation(apr_pool_t *p, const char *store,
     return found == FOUND_GOOD ? look.entry : NULL;
 }
 
-/* ---- whose a certificate is ---- */
-
-static int is_of(apr_pool_t *ptemp, const char *dir, const char *sha256)
-{
-    apr_array_header_t *all = cfo_store_generations(ptemp, dir);
-    int i, found = 0;
-
-    for (i = all->nelts - 1; !found && i >= 0; i--) {
-        const char *named =
-            cfo_store_numbered(ptemp, dir, APR_ARRAY_IDX(all, i, int));
-        const cfo_cert_facts_t *facts = NULL;
-        cfo_pem_t text;
-
-        if (cfo_store_read_file(ptemp,
-                                cfo_store_path(ptemp, named, CFO_FILE_CERT),
-                                &text) == APR_SUCCESS) {
-            facts = cfo_pki_facts(ptemp, text.data, text.len, 0);
-        }
-        found = facts && !strcmp(facts->sha256, sha256);
-    }
-    return found;
-}
-
-int cfo_store_has_certificate(apr_pool_t *p, const char *store,
-                              const char *folder, cfo_request_type_t type,
-                              const cfo_stored_t *stored,
-                              const cfo_cert_facts_t *found)
-{
-    cfo_request_type_t other = cfo_request_type_other(type);
-    int is_pair = stored->state == CFO_STORED_PAIR, has;
-    apr_pool_t *ptemp;
-
-    if (is_pair && !strcmp(stored->facts->sha256, found->sha256)) {
-        return 1;
-    }
-    apr_pool_create(&ptemp, p);
-    has = is_of(ptemp, cfo_store_dir(ptemp, store, folder, other),
-                found->sha256) ||
-          (is_pair && is_of(ptemp, cfo_store_dir(ptemp, store, folder, type),
-                            found->sha256));
-    apr_pool_destroy(ptemp);
-    return has;
-}
-
 /* ---- pending/ ---- */
 
 /* An install that was cut short has taken the intent away already; meta.json

@@ -116,6 +116,7 @@ static json_t *meta_json(apr_pool_t *p, const cfo_meta_t *meta)
     cfo_json_put_time(p, json, "installed", meta->installed);
     cfo_json_put_text(json, "server", meta->server);
     put_strings(json, "hostnames", meta->hostnames);
+    put_strings(json, "former", meta->former);
     put_targets(json, meta->targets);
     return json;
 }
@@ -151,6 +152,7 @@ static cfo_meta_t *meta_of(apr_pool_t *p, const json_t *json)
     meta->installed = cfo_json_time(json, "installed");
     meta->server = cfo_json_text(p, json, "server");
     meta->hostnames = strings_of(p, json, "hostnames");
+    meta->former = strings_of(p, json, "former");
     meta->targets = targets_of(p, json);
     return meta;
 }

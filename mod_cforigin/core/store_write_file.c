@@ -52,9 +52,10 @@ const char *cfo_disk_folder(apr_pool_t *p, const char *path)
                          : apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
 }
 
-cfo_result_t cfo_disk_sync(apr_pool_t *p, const char *dir)
+cfo_result_t cfo_disk_sync_at(apr_pool_t *p, int at, const char *dir)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(at, at == AT_FDCWD ? dir : ".",
+                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int err = 0;
 
     if (fd < 0) {
@@ -68,6 +69,11 @@ cfo_result_t cfo_disk_sync(apr_pool_t *p, const char *dir)
         err = errno;
     }
     return err ? cfo_disk_fault(p, "sync", dir, err) : cfo_result_ok();
+}
+
+cfo_result_t cfo_disk_sync(apr_pool_t *p, const char *dir)
+{
+    return cfo_disk_sync_at(p, AT_FDCWD, dir);
 }
 
 cfo_result_t cfo_disk_aside(apr_pool_t *p, const char *path)

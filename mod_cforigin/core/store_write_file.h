@@ -49,6 +49,9 @@ cfo_pem_t cfo_disk_blocks(apr_pool_t *p, const cfo_pem_t *text, int keys);
 /** fsync a directory. */
 cfo_result_t cfo_disk_sync(apr_pool_t *p, const char *dir);
 
+/** The same of one that is opened, with any flags. @param dir for messages */
+cfo_result_t cfo_disk_sync_at(apr_pool_t *p, int fd, const char *dir);
+
 /** Open a file that stays, made if need be; 0600 whatever the umask.
  * @return the descriptor, or -1 with errno */
 int cfo_disk_open(const char *path, int flags);

@@ -170,19 +170,6 @@ static cfo_result_t stage(apr_pool_t *p, staged_t *staged, mode_t otherwise,
     return result.kind == CFO_OK ? write_scratch(p, staged) : result;
 }
 
-static cfo_result_t sync_folder(apr_pool_t *p, const staged_t *staged)
-{
-    int fd =
-        openat(staged->place.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = fd < 0 || fsync(fd) != 0 ? errno : 0;
-
-    if (fd >= 0) {
-        close(fd);
-    }
-    return err ? cfo_disk_fault(p, "sync the folder of", staged->path, err)
-               : cfo_result_ok();
-}
-
 static cfo_result_t commit(apr_pool_t *p, staged_t *staged)
 {
     if (renameat(staged->place.dir, staged->scratch, staged->place.dir,
@@ -190,7 +177,13 @@ static cfo_result_t commit(apr_pool_t *p, staged_t *staged)
         return cfo_disk_fault(p, "replace", staged->path, errno);
     }
     staged->scratch = NULL;
-    return sync_folder(p, staged);
+    return cfo_result_ok();
+}
+
+static cfo_result_t sync_folder(apr_pool_t *p, const staged_t *staged)
+{
+    return cfo_disk_sync_at(p, staged->place.dir,
+                            cfo_disk_folder(p, staged->path));
 }
 
 static void end(staged_t *staged)
@@ -204,15 +197,30 @@ static void end(staged_t *staged)
 
 /* ---- the pair ---- */
 
-static int is_single(const cfo_target_t *target)
+static int stat_of(apr_pool_t *p, const char *path, struct stat *st)
+{
+    const char *link;
+    cfo_place_t place;
+    int found;
+
+    if (cfo_place_find(p, path, &place, &link) != APR_SUCCESS) {
+        return 0;
+    }
+    found = fstatat(place.dir, place.name, st, AT_SYMLINK_NOFOLLOW) == 0;
+    cfo_place_close(&place);
+    return found;
+}
+
+static int is_single(apr_pool_t *p, const cfo_target_t *target)
 {
     struct stat a, b;
 
     if (!strcmp(target->certificate, target->key)) {
         return 1;
     }
-    return stat(target->certificate, &a) == 0 && stat(target->key, &b) == 0 &&
-           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return stat_of(p, target->certificate, &a) &&
+           stat_of(p, target->key, &b) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 static int holds_key(apr_pool_t *p, const char *path)
@@ -247,6 +255,9 @@ static cfo_result_t put_single(apr_pool_t *p, const cfo_target_t *target,
     if (result.kind == CFO_OK) {
         result = commit(p, &staged);
     }
+    if (result.kind == CFO_OK) {
+        result = sync_folder(p, &staged);
+    }
     end(&staged);
     cfo_pki_wipe(&both);
     return result;
@@ -268,6 +279,12 @@ static cfo_result_t put_pair(apr_pool_t *p, const cfo_target_t *target,
     }
     if (result.kind == CFO_OK) {
         result = commit(p, &new_cert);
+    }
+    if (result.kind == CFO_OK) {
+        result = sync_folder(p, &new_key);
+    }
+    if (result.kind == CFO_OK) {
+        result = sync_folder(p, &new_cert);
     }
     end(&new_key);
     end(&new_cert);
@@ -334,7 +351,7 @@ cfo_result_t cfo_store_put_target(apr_pool_t *p, const cfo_target_t *target,
         result = cfo_result_ok();
     }
     else {
-        result = is_single(target)
+        result = is_single(p, target)
                      ? put_single(p, target, &only_cert, &only_key)
                      : put_pair(p, target, &only_cert, &only_key);
         *changed = result.kind == CFO_OK;

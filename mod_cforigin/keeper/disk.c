@@ -82,6 +82,7 @@ static cfo_meta_t make_meta(const cfo_task_t *task,
     meta.installed = apr_time_now();
     meta.server = task->keeper->round->server;
     meta.hostnames = task->hostnames;
+    meta.former = task->former;
     meta.targets = wanted->targets;
     return meta;
 }
@@ -331,6 +332,7 @@ void cfo_disk_look(void *baton)
                           cfo_disk_trusted_now(task), task->p);
     task->reason = decision.reason;
     task->generation = entry->generation;
+    task->former = cfo_store_former(task->p, entry);
     if (stored.facts)
         task->old_serial = stored.facts->serial;
     if (entry->fault) {

@@ -7,8 +7,10 @@
 #include "cforigin_place.h"
 #include "cforigin_round.h"
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 /* Why a file of a target can't be read. */
@@ -26,8 +28,8 @@ static const char *no_way(cfo_task_t *task, const char *path, apr_status_t rv)
                         apr_strerror(rv, word, sizeof(word)));
 }
 
-/* The one that lies in the store, under this request type or the other. */
-static int is_ours(cfo_task_t *task, const cfo_pem_t *key)
+/* One the store has now, under this request type or the other. */
+static int is_stored(cfo_task_t *task, const cfo_pem_t *key)
 {
     const cfo_wanted_t *wanted = &task->item->wanted;
 
@@ -40,53 +42,88 @@ static int is_ours(cfo_task_t *task, const cfo_pem_t *key)
                key);
 }
 
-static const char *foreign_certificate(cfo_task_t *task, const char *path)
+/* The certificate is one of the store's, of whatever virtual host and however
+ * long ago: swapped files, a backup that was put back. Rare, so the store is
+ * walked when the first such is met, by whichever worker meets it. */
+static int is_owned(cfo_task_t *task, const char *sha256)
 {
-    cfo_pem_t cert;
-    apr_status_t rv = cfo_place_read(task->p, path, &cert);
-    int anothers =
-        rv == APR_SUCCESS && cfo_pki_facts(task->p, cert.data, cert.len, 0) &&
-        !cfo_pki_is_origin_ca(task->keeper->roots, cert.data, cert.len);
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    cfo_keeper_t *keeper = task->keeper;
+    apr_pool_t *pool;
+    int owned;
 
-    cfo_pki_wipe(&cert); /* one file may hold both */
-    if (cfo_store_is_sick(rv))
-        return no_way(task, path, rv);
-    return anothers ? apr_psprintf(task->p,
-                                   "%s holds a certificate of another CA by "
-                                   "now",
-                                   path)
-                    : NULL;
+    pthread_mutex_lock(&mutex);
+    if (!keeper->owned) {
+        apr_pool_create(&pool, NULL); /* a worker's own would be cleared */
+        keeper->owned = cfo_store_certificates(pool, keeper->round->store);
+    }
+    owned = apr_hash_get(keeper->owned, sha256, APR_HASH_KEY_STRING) != NULL;
+    pthread_mutex_unlock(&mutex);
+    return owned;
 }
 
-/* A key that the store does not have is gone once it is written over: also
- * the key of an Origin CA pair that is not to be taken over, since the live
- * one is younger, or that one is expired or lacks a name. */
-static const char *foreign_key(cfo_task_t *task, const char *path)
+static int is_ours(cfo_task_t *task, const cfo_pem_t *cert,
+                   const cfo_pem_t *key)
+{
+    const cfo_cert_facts_t *facts;
+
+    if (is_stored(task, key))
+        return 1;
+    if (!cert->data ||
+        cfo_pki_pair_matches(cert->data, cert->len, key->data, key->len) != 1)
+        return 0;
+    facts = cfo_pki_facts(task->p, cert->data, cert->len, 0);
+    return facts && is_owned(task, facts->sha256);
+}
+
+/* Somebody else's certificate; one of the Origin CA is nobody's loss. */
+static const char *foreign_certificate(cfo_task_t *task, const char *path,
+                                       const cfo_pem_t *cert)
+{
+    if (cert->data && cfo_pki_facts(task->p, cert->data, cert->len, 0) &&
+        !cfo_pki_is_origin_ca(task->keeper->roots, cert->data, cert->len))
+        return apr_psprintf(
+            task->p, "%s holds a certificate of another CA by now", path);
+    return NULL;
+}
+
+/* A key that the store never had is gone once it is written over: also the key
+ * of a pair that is not to be taken over, since the live one is younger, or
+ * that one is expired or lacks a name. */
+static const char *foreign_key(cfo_task_t *task, const char *path,
+                               const cfo_pem_t *cert, const cfo_pem_t *key)
 {
     const char *spki;
-    cfo_pem_t key;
-    apr_status_t rv = cfo_place_read(task->p, path, &key);
-    int anothers = rv == APR_SUCCESS &&
-                   (cfo_pki_key_is_locked(&key) ||
-                    (cfo_pki_key_spki(task->p, &key, &spki) == APR_SUCCESS &&
-                     !is_ours(task, &key)));
 
-    cfo_pki_wipe(&key);
-    if (cfo_store_is_sick(rv))
-        return no_way(task, path, rv);
-    return anothers ? apr_psprintf(task->p,
-                                   "%s holds a private key of yours; move it "
-                                   "away to have it written",
-                                   path)
-                    : NULL;
+    if (key->data && (cfo_pki_key_is_locked(key) ||
+                      (cfo_pki_key_spki(task->p, key, &spki) == APR_SUCCESS &&
+                       !is_ours(task, cert, key))))
+        return apr_psprintf(task->p,
+                            "%s holds a private key of yours; move it away to "
+                            "have it written",
+                            path);
+    return NULL;
 }
 
 /* What of a target is somebody else's by now, or may be. NULL: nothing. */
 static const char *foreign_part(cfo_task_t *task, const cfo_target_t *target)
 {
-    const char *part = foreign_certificate(task, target->certificate);
+    cfo_pem_t cert, key;
+    const char *part = NULL;
+    apr_status_t cert_rv = cfo_place_read(task->p, target->certificate, &cert);
+    apr_status_t key_rv = cfo_place_read(task->p, target->key, &key);
 
-    return part ? part : foreign_key(task, target->key);
+    if (cfo_store_is_sick(cert_rv))
+        part = no_way(task, target->certificate, cert_rv);
+    else if (cfo_store_is_sick(key_rv))
+        part = no_way(task, target->key, key_rv);
+    if (!part)
+        part = foreign_certificate(task, target->certificate, &cert);
+    if (!part)
+        part = foreign_key(task, target->key, &cert, &key);
+    cfo_pki_wipe(&cert); /* one file may hold both */
+    cfo_pki_wipe(&key);
+    return part;
 }
 
 static void write_target(cfo_task_t *task, const cfo_target_t *target,

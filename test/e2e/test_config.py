@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -352,6 +353,22 @@ def api_ca_is_empty(httpd):
 def api_ca_is_rubbish(httpd):
     httpd.directives["CFOriginAPICAFile"] = "/etc/passwd"
     return "CFOriginAPICAFile", "/etc/passwd", "no certificate"
+
+
+def test_a_trust_file_of_trusted_certificates_is_one(httpd, cloudflare):
+    """As on RHEL: blocks that say what a root is trusted for."""
+    path = httpd.root / "trusted.pem"
+    path.write_text(subprocess.run(
+        ["openssl", "x509", "-in", cloudflare.api_ca, "-trustout",
+         "-addtrust", "serverAuth"], check=True, capture_output=True,
+        text=True).stdout)
+    assert "BEGIN TRUSTED CERTIFICATE" in path.read_text()
+    path.chmod(0o644)
+    httpd.directives["CFOriginAPICAFile"] = path
+    httpd.managed(NAME)
+    httpd.start()
+    assert httpd.get(NAME).status == 200
+    assert httpd.configtest()[0]
 
 
 def store_is_a_file(httpd):

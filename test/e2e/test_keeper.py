@@ -812,6 +812,45 @@ def test_our_own_pair_of_the_other_type_is_not_taken_over(keeper, api):
     assert len(api.issued()) == 2
 
 
+def test_files_that_were_swapped_are_put_right(keeper, api):
+    """Each holds a pair of the store's, and the wrong one."""
+    names = ["a.example.com", "b.example.com"]
+    files = {name: [keeper.folder / f"{name}.{end}" for end in ("pem", "key")]
+             for name in names}
+    items = [item(name, targets=[target(*files[name])]) for name in names]
+    keeper.run(items)
+    texts = [[path.read_bytes() for path in files[name]] for name in names]
+    for name, pair in zip(names, reversed(texts)):
+        for path, text in zip(files[name], pair):
+            path.write_bytes(text)
+    done = keeper.run(items)
+    assert done.names("kept") == names and not done.logs("warning")
+    assert [[path.read_bytes() for path in files[name]]
+            for name in names] == texts
+    assert len(api.issued()) == 2
+
+
+def test_a_backup_of_long_ago_is_written_over(keeper, api):
+    """Its generation is gone; those that came later know of it."""
+    cert, key = keeper.folder / "o.pem", keeper.folder / "o.key"
+    one = item("a.example.com", targets=[target(cert, key)])
+    keeper.run([one])
+    backup = cert.read_bytes(), key.read_bytes()
+    for _ in range(2):
+        (keeper.dir("a.example.com") / "renew").touch()
+        assert keeper.run([one]).names("installed") == ["a.example.com"]
+    shutil.rmtree(keeper.dir("a.example.com") / "1")
+    cert.write_bytes(backup[0])
+    key.write_bytes(backup[1])
+    done = keeper.run([one])
+    assert done.names("kept") == ["a.example.com"]
+    assert not done.logs("warning")
+    assert (keeper.dir("a.example.com") / "current").readlink().name == "3"
+    assert key.read_bytes() != backup[1]
+    assert pairs.belong_together(cert, key)
+    assert len(api.issued()) == 3
+
+
 NOBODY = 65534
 
 

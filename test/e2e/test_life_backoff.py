@@ -126,6 +126,30 @@ def test_a_reload_of_our_own_takes_nothing_back(httpd, cloudflare, clock):
     life.await_generation(httpd, bad, 1, clock)
 
 
+def test_a_changed_token_is_no_matter_of_other_accounts(
+        httpd, cloudflare, clock):
+    """What failed in one for good waits its day, although the other's token
+    was changed and a reload of our own came of that."""
+    bad, good = "a.example.com", "b.example.com"
+    cloudflare.fault({"op": "create"}, {"preset": "1010"})
+    httpd.managed(bad)
+    token = httpd.write_token("other", cloudflare.server.tokens["disabled"])
+    httpd.vhost(good, "CFOrigin on", f"CFOriginTokenFile {token}")
+    life.show_status(httpd)
+    httpd.expect(FAILED)
+    httpd.start()
+    cloudflare.release()
+    clock.forward(seconds=61)
+    httpd.write_token("other", cloudflare.token)
+    life.await_generation(httpd, good, 1, clock, 60)
+    life.await_served(httpd, good, clock)
+    for _ in range(3):
+        clock.ticks(1)
+    assert [call["body"]["hostnames"] for call in cloudflare.creates()
+            ].count([bad]) == 1
+    assert life.shown(httpd, bad)["failures"] == 1
+
+
 def test_a_refused_token_makes_its_whole_account_wait(
         httpd, cloudflare, clock):
     """What is due next does not ask with it either; at the end of the wait
