@@ -262,9 +262,15 @@ static cfo_attempt_t cant_read(const cfo_standing_t *st, apr_time_t now,
     return attempt;
 }
 
+/* In whole seconds, which is what the store keeps of a try's time. A time
+ * ahead of the clock grants nothing. */
+static int is_pardoned(apr_time_t last_try, apr_time_t at, apr_time_t now)
+{
+    return apr_time_sec(last_try) < apr_time_sec(at) && at <= now;
+}
+
 /* One of our own reloads does not take back what the administrator's start or
- * reload granted, or a changed token. A time ahead of the clock grants
- * nothing. */
+ * reload granted, or a changed token. */
 static cfo_cause_t cause_for(const cfo_generation_t *gen,
                              const cfo_standing_t *st, cfo_cause_t cause,
                              apr_time_t now)
@@ -278,9 +284,9 @@ static cfo_cause_t cause_for(const cfo_generation_t *gen,
 
     if (cause != CFO_CAUSE_OWN_RELOAD)
         return cause;
-    if (last < r->pardoned && r->pardoned <= now)
+    if (is_pardoned(last, r->pardoned, now))
         return r->pardoned_by;
-    return last < changed && changed <= now ? CFO_CAUSE_RELOAD : cause;
+    return is_pardoned(last, changed, now) ? CFO_CAUSE_RELOAD : cause;
 }
 
 static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
