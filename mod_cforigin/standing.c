@@ -262,11 +262,17 @@ static cfo_attempt_t cant_read(const cfo_standing_t *st, apr_time_t now,
     return attempt;
 }
 
-/* In whole seconds, which is what the store keeps of a try's time. A time
- * ahead of the clock grants nothing. */
-static int is_pardoned(apr_time_t last_try, apr_time_t at, apr_time_t now)
+/* The store keeps a try's time in whole seconds. In the second of a start a
+ * failure came after it; in that of a reload it may have come before, and a
+ * try more is better than a day without a certificate. A time ahead of the
+ * clock grants nothing. */
+static int is_pardoned(apr_time_t last_try, apr_time_t at, cfo_cause_t by,
+                       apr_time_t now)
 {
-    return apr_time_sec(last_try) < apr_time_sec(at) && at <= now;
+    apr_time_t failed = apr_time_sec(last_try);
+
+    return at <= now && (by == CFO_CAUSE_START ? failed < apr_time_sec(at)
+                                               : failed <= apr_time_sec(at));
 }
 
 /* One of our own reloads does not take back what the administrator's start or
@@ -284,9 +290,10 @@ static cfo_cause_t cause_for(const cfo_generation_t *gen,
 
     if (cause != CFO_CAUSE_OWN_RELOAD)
         return cause;
-    if (is_pardoned(last, r->pardoned, now))
+    if (is_pardoned(last, r->pardoned, r->pardoned_by, now))
         return r->pardoned_by;
-    return is_pardoned(last, changed, now) ? CFO_CAUSE_RELOAD : cause;
+    return is_pardoned(last, changed, CFO_CAUSE_RELOAD, now) ? CFO_CAUSE_RELOAD
+                                                             : cause;
 }
 
 static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
