@@ -597,7 +597,8 @@ def test_the_threads_stand_behind_the_issuer(keeper, api):
         os.getpriority(os.PRIO_PROCESS, task) for task in (
             pid, issuer, *map(int, os.listdir(f"/proc/{pid}/task")))]
     assert asking == main
-    assert sorted(threads) == [main] + 3 * [19]
+    assert sorted(threads)[-3:] == 3 * [19]
+    assert set(sorted(threads)[:-3]) == {main}  # a sanitizer has one, too
     round_.signal(signal.SIGTERM)
     assert round_.wait(5).code == 1
 
