@@ -94,30 +94,10 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
 void cfo_standing_look(cfo_generation_t *gen, cfo_standing_t *standing,
                        cfo_cause_t cause, apr_time_t now);
 
-/** The administrator's start or reload: what failed until now is to be tried
- * again. It is remembered, since one of our own may come before that. */
-void cfo_standing_pardon(cfo_generation_t *gen, cfo_cause_t cause,
-                         apr_time_t now);
-
 /** A round settled it, and had a hand in its targets: look at all of it.
  * @param kept the round found nothing to do */
 void cfo_standing_settled(cfo_generation_t *gen, cfo_standing_t *standing,
                           int kept, apr_time_t now);
-
-/** A try failed: remember it here, and across generations. */
-void cfo_standing_failed(cfo_generation_t *gen, cfo_standing_t *standing,
-                         const cfo_attempt_t *attempt);
-
-/** Note in refused_until how long each account waits. Before the next two. */
-void cfo_standing_look_at_accounts(cfo_generation_t *gen);
-
-/** When the next try may be: its own time, and its account's. */
-apr_time_t cfo_standing_try_at(const cfo_generation_t *gen,
-                               const cfo_standing_t *standing);
-
-/** 1 when something is to be done for it and its time has come. */
-int cfo_standing_is_due(const cfo_generation_t *gen,
-                        const cfo_standing_t *standing, apr_time_t now);
 
 /** 1 when the store has something better than what mod_ssl was given. */
 int cfo_standing_wants_reload(const cfo_standing_t *standing);
@@ -125,9 +105,6 @@ int cfo_standing_wants_reload(const cfo_standing_t *standing);
 /** The standing of an event's name and type, or NULL. */
 cfo_standing_t *cfo_standing_find(cfo_generation_t *gen, const char *name,
                                   cfo_request_type_t type);
-
-/** When the next try or renewal is, 0: nothing is waited for. */
-apr_time_t cfo_standing_next(const cfo_generation_t *gen);
 
 /** What to hand to mod_ssl for this certificate: paths, or 0 when there is
  * nothing. Notes in the standing that it is served. */

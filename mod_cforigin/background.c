@@ -9,6 +9,7 @@
 #include "cforigin_reload.h"
 #include "cforigin_status.h"
 #include "cforigin_warn.h"
+#include "cforigin_tries.h"
 
 #include <ap_mpm.h>
 #include <signal.h>
@@ -56,7 +57,7 @@ static void settle(cfo_generation_t *gen, cfo_standing_t *st,
     st->repair = 0; /* once a generation: a place that can't be written is
                      * told, not tried at every tick */
     if (event->kind == CFO_EVENT_FAILED) {
-        cfo_standing_failed(gen, st, &event->attempt);
+        cfo_tries_failed(gen, st, &event->attempt);
         return;
     }
     cfo_retained_put_attempt(gen->retained, st->key, NULL);
@@ -138,7 +139,7 @@ static void fail_unsettled(cfo_generation_t *gen, const char *why)
         attempt.last_error = cfo_result_make(ptemp, CFO_LOCAL, "%s", why);
         attempt.next_try = cfo_schedule_next_try(
             &attempt.last_error, attempt.failures, now, st->key);
-        cfo_standing_failed(gen, st, &attempt);
+        cfo_tries_failed(gen, st, &attempt);
     }
     apr_pool_destroy(ptemp);
 }
@@ -182,7 +183,7 @@ static void publish(cfo_generation_t *gen)
 {
     apr_pool_t *ptemp;
 
-    cfo_standing_look_at_accounts(gen);
+    cfo_tries_look_at_accounts(gen);
     apr_pool_create(&ptemp, gen->pool);
     cfo_status_tell_changes(gen, cfo_status_publish(gen, ptemp));
     apr_pool_destroy(ptemp);

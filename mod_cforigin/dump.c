@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The plan and its decisions as text. Only prints. */
 #include "cforigin_dump.h"
+#include "cforigin_tries.h"
 
 #include <apr_file_io.h>
 
@@ -64,7 +65,7 @@ static void dump_next(const cfo_generation_t *gen, const cfo_standing_t *st,
                       apr_file_t *out, apr_pool_t *p)
 {
     const char *reason = cfo_reason_word(st->decision.reason);
-    apr_time_t at = cfo_standing_try_at(gen, st);
+    apr_time_t at = cfo_tries_at(gen, st);
     const char *text = apr_psprintf(
         p, "%s (%s)", cfo_action_word(st->decision.action), reason);
 

@@ -3,6 +3,7 @@
 #include "cforigin_errand.h"
 #include "cforigin_confirm.h"
 #include "cforigin_warn.h"
+#include "cforigin_tries.h"
 
 #include <http_core.h>
 #include <unistd.h>
@@ -102,7 +103,7 @@ static cfo_item_t *item_of(cfo_generation_t *gen, cfo_standing_t *st,
 static void add_standing(cfo_generation_t *gen, cfo_round_t *round,
                          cfo_standing_t *st, apr_time_t now, apr_pool_t *ptemp)
 {
-    int due = cfo_standing_is_due(gen, st, now);
+    int due = cfo_tries_is_due(gen, st, now);
 
     if (due)
         st->trying = 1;
@@ -118,7 +119,7 @@ cfo_round_t *cfo_errand_round(cfo_generation_t *gen, int serving,
     cfo_round_t *round = round_make(gen, ptemp);
     int i;
 
-    cfo_standing_look_at_accounts(gen);
+    cfo_tries_look_at_accounts(gen);
     for (i = 0; i < gen->plan->wanted->nelts; i++)
         add_standing(gen, round, &gen->standings[i], now, ptemp);
     if (serving) {

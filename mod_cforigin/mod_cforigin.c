@@ -37,6 +37,7 @@
 #include "cforigin_surroundings.h"
 #include "cforigin_tls.h"
 #include "cforigin_vhosts.h"
+#include "cforigin_tries.h"
 
 #include <ap_mpm.h>
 #include <apr_file_io.h>
@@ -217,7 +218,7 @@ static cfo_cause_t cause_of(cfo_generation_t *gen)
         cause = CFO_CAUSE_START;
     else if (own)
         return CFO_CAUSE_OWN_RELOAD;
-    cfo_standing_pardon(gen, cause, apr_time_now());
+    cfo_tries_pardon(gen, cause, apr_time_now());
     return cause;
 }
 

@@ -4,6 +4,7 @@
 #include "status_shared.h"
 #include "cforigin_keeper_link.h"
 #include "cforigin_reload.h"
+#include "cforigin_tries.h"
 
 #define DAY (24 * 60 * 60)
 
@@ -61,7 +62,7 @@ static void fill_live(const cfo_generation_t *gen, const cfo_standing_t *st,
         live->last_try = st->entry->stored.installed;
     if (st->decision.action != CFO_KEEP ||
         st->decision.reason == CFO_UNREADABLE)
-        live->next_try = cfo_standing_try_at(gen, st);
+        live->next_try = cfo_tries_at(gen, st);
     if (facts && st->entry->cert_path) {
         live->has_pair = 1;
         live->not_before = facts->not_before;
@@ -104,7 +105,7 @@ static void fill_head(const cfo_generation_t *gen, cfo_live_head_t *head,
     head->keeper_running = cfo_keeper_is_running(r);
     head->keeper_last_run =
         head->keeper_running ? r->keeper_started : r->keeper_ended;
-    head->keeper_next_run = cfo_standing_next(gen);
+    head->keeper_next_run = cfo_tries_next(gen);
     memcpy(head->calls, r->calls, sizeof(head->calls));
     head->reloads = r->gracefuls;
 }
