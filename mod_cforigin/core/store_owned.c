@@ -96,17 +96,17 @@ int cfo_store_has_certificate(apr_pool_t *p, const char *store,
 const apr_array_header_t *cfo_store_former(apr_pool_t *p,
                                            const cfo_entry_t *live)
 {
-    apr_array_header_t *former =
-        live->meta ? apr_array_copy(p, live->meta->former)
-                   : apr_array_make(p, 1, sizeof(const char *));
+    apr_array_header_t *former = apr_array_make(p, 1, sizeof(const char *));
+    int known = live->meta ? live->meta->former->nelts : 0;
+    int is_pair = live->stored.state == CFO_STORED_PAIR;
+    int i = known + is_pair - CFO_FORMER_MAX;
 
-    if (live->stored.state == CFO_STORED_PAIR) {
-        APR_ARRAY_PUSH(former, const char *) = live->stored.facts->sha256;
+    for (i = i > 0 ? i : 0; i < known; i++) {
+        APR_ARRAY_PUSH(former, const char *) =
+            APR_ARRAY_IDX(live->meta->former, i, const char *);
     }
-    while (former->nelts > CFO_FORMER_MAX) {
-        former->elts += former->elt_size;
-        former->nelts--;
-        former->nalloc--;
+    if (is_pair) {
+        APR_ARRAY_PUSH(former, const char *) = live->stored.facts->sha256;
     }
     return former;
 }

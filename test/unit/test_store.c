@@ -672,11 +672,59 @@ static void pending_is_whole_or_none(void **state)
     }
 }
 
+/* Each generation knows those before it, but no more than so many. */
+static void former_ones_are_kept_up_to_a_limit(void **state)
+{
+    static const struct {
+        int known, is_pair, expected;
+        const char *first, *last;
+    } rows[] = {
+        {0, 0, 0, NULL, NULL},
+        {0, 1, 1, "live", "live"},
+        {1, 0, 1, "0", "0"},
+        {2, 1, 3, "0", "live"},
+        {CFO_FORMER_MAX, 0, CFO_FORMER_MAX, "0", NULL},
+        {CFO_FORMER_MAX - 1, 1, CFO_FORMER_MAX, "0", "live"},
+        {CFO_FORMER_MAX, 1, CFO_FORMER_MAX, "1", "live"},
+        {CFO_FORMER_MAX + 5, 1, CFO_FORMER_MAX, "6", "live"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        apr_array_header_t *known =
+            apr_array_make(pool, 1, sizeof(const char *));
+        cfo_cert_facts_t facts = {.sha256 = "live"};
+        cfo_meta_t meta = {.former = known};
+        cfo_entry_t live = {.meta = &meta};
+        const apr_array_header_t *former;
+
+        for (int n = 0; n < rows[i].known; n++) {
+            APR_ARRAY_PUSH(known, const char *) = apr_itoa(pool, n);
+        }
+        if (rows[i].is_pair) {
+            live.stored.state = CFO_STORED_PAIR;
+            live.stored.facts = &facts;
+        }
+        former = cfo_store_former(pool, &live);
+        assert_int_equal(former->nelts, rows[i].expected);
+        if (rows[i].first) {
+            assert_string_equal(APR_ARRAY_IDX(former, 0, const char *),
+                                rows[i].first);
+        }
+        if (rows[i].last) {
+            assert_string_equal(
+                APR_ARRAY_IDX(former, former->nelts - 1, const char *),
+                rows[i].last);
+        }
+    }
+}
+
 int main(void)
 {
 #define STORE_TEST(f)                                                         \
     cmocka_unit_test_setup_teardown(f, open_store, close_store)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(former_ones_are_kept_up_to_a_limit),
         STORE_TEST(live_pair),
         STORE_TEST(one_generation_by_number),
         STORE_TEST(marker_and_adopted),
