@@ -33,6 +33,18 @@ def another_key(cert, key):
     return lambda: pairs.put(key, content, 0o600)
 
 
+def add_neighbour(httpd):
+    """A virtual host that is none of ours; its files."""
+    cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
+    pairs.self_signed(cert, key, [OTHER])
+    httpd.managed(NAME)
+    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
+                f"SSLCertificateKeyFile {key}")
+    life.show_status(httpd)
+    httpd.start()
+    return cert, key
+
+
 def no_certificate(cert, key):
     content = cert.read_bytes()
     cert.write_text("")
@@ -43,13 +55,7 @@ def no_certificate(cert, key):
                                    no_certificate])
 def test_a_neighbours_pair_that_would_not_load_is_waited_for(
         httpd, clock, spoil):
-    cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
-    pairs.self_signed(cert, key, [OTHER])
-    httpd.managed(NAME)
-    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
-                f"SSLCertificateKeyFile {key}")
-    life.show_status(httpd)
-    httpd.start()
+    cert, key = add_neighbour(httpd)
     first = life.served(httpd, NAME)
     mend = spoil(cert, key)
     changed = key if spoil is another_key else cert
@@ -98,13 +104,7 @@ def test_an_edit_while_a_neighbour_is_waited_for_is_never_loaded(
         httpd, clock, edit):
     """The test at the end of the round was passed; what is edited later is
     not what it saw."""
-    cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
-    pairs.self_signed(cert, key, [OTHER])
-    httpd.managed(NAME)
-    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
-                f"SSLCertificateKeyFile {key}")
-    life.show_status(httpd)
-    httpd.start()
+    cert, key = add_neighbour(httpd)
     mend = another_key(cert, key)
     httpd.expect(r"cforigin:warn.*another virtual host has changed")
     life.mark(httpd, NAME)
