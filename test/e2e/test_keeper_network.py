@@ -126,6 +126,10 @@ for page in range(1, 4000):
 
 # ---- what an issuer that is not ours any more could say ---------------------
 
+# A sanitizer takes memory of its own, and keeps what was freed for a while.
+SANITIZER = 600000 if os.environ.get("CFORIGIN_PRELOAD") else 0
+
+
 def peak_of(round_):
     """The most memory that the keeper had, in KiB, looked at until its end."""
     status, peak = Path(f"/proc/{round_.process.pid}/status"), 0
@@ -151,47 +155,46 @@ RUBBISH = {
 }
 
 
-# A sanitizer takes memory of its own.
-if "CFORIGIN_PRELOAD" not in os.environ:
-    @pytest.mark.parametrize("word", RUBBISH)
-    def test_rubbish_takes_no_memory(keeper, word):
-        text, told = RUBBISH[word]
-        (keeper.folder / "text").write_text(text)
-        op = "zone" if word == "zone" else "create"
-        libexec = lister(keeper, "pass")
-        program = keeper.folder / "cforigin-issuer"
-        program.write_text(program.read_text().replace(
-            "def answer(asked):", f"""
+@pytest.mark.parametrize("word", RUBBISH)
+def test_rubbish_takes_no_memory(keeper, word):
+    text, told = RUBBISH[word]
+    (keeper.folder / "text").write_text(text)
+    op = "zone" if word == "zone" else "create"
+    libexec = lister(keeper, "pass")
+    program = keeper.folder / "cforigin-issuer"
+    program.write_text(program.read_text().replace(
+        "def answer(asked):", f"""
 def answer(asked):
     if asked["op"] == {op!r}:
         text = open({str(keeper.folder / "text")!r}).read()
         sys.stdout.write('{{"id":%d,%s}}\\n' % (asked["id"], text))
         sys.stdout.flush()
         return"""))
-        round_ = keeper.start([item("a.example.com")], libexec=libexec)
-        peak = peak_of(round_)
-        error = round_.wait().failure()
-        assert error["kind"] == "local" and told in error["message"], error
-        assert peak < 24 * 1024, peak
+    round_ = keeper.start([item("a.example.com")], libexec=libexec)
+    peak = peak_of(round_)
+    error = round_.wait().failure()
+    assert error["kind"] == "local" and told in error["message"], error
+    assert peak < 24 * 1024 + SANITIZER, peak
 
-    @pytest.mark.parametrize("size, serials", [(200000, 1000), (1, 600000)])
-    def test_a_list_without_an_end_takes_so_much_memory_and_no_more(
-            keeper, size, serials):
-        """It can't be looked into, so what was lost is asked for again."""
-        libexec = lister(keeper, f"""
+
+@pytest.mark.parametrize("size, serials", [(200000, 1000), (1, 600000)])
+def test_a_list_without_an_end_takes_so_much_memory_and_no_more(
+        keeper, size, serials):
+    """It can't be looked into, so what was lost is asked for again."""
+    libexec = lister(keeper, f"""
 certificate = "x" * {size}
 for serial in range(1, {serials} + 1):
     sys.stdout.write('{{"id":%d,"page":1,"certificate":"%s","serial":"%d"}}\\n'
                      % (id, certificate, serial))
 tell(id=id, ok=True)
 """)
-        round_ = keeper.start([item("a.example.com")], libexec=libexec)
-        peak = peak_of(round_)
-        done = round_.wait()
-        assert any("lists are larger than is taken" in line
-                   for line in done.logs("warning")), done.logs()
-        assert keeper.journal_words().count("asked") == 3
-        assert peak < 160 * 1024, peak
+    round_ = keeper.start([item("a.example.com")], libexec=libexec)
+    peak = peak_of(round_)
+    done = round_.wait()
+    assert any("lists are larger than is taken" in line
+               for line in done.logs("warning")), done.logs()
+    assert keeper.journal_words().count("asked") == 3
+    assert peak < 160 * 1024 + SANITIZER, peak
 
 
 # Answers a create as the real one does, but for what is changed in it.
