@@ -5,16 +5,18 @@
  *   round.c   the story of a round, and its one loop
  *   task.c    one certificate under way: which step follows which
  *   told.c    how often the same fault is logged
- *   disk.c    the steps that wait for the disk or a key; on worker threads
- *   targets.c what of them concerns an administrator's own files
  *   find.c    a create whose answer was lost: is the certificate there?
  *   desk.c    one account: its issuer, its pauses, and the API's clock
  *   probe.c   what time it is there, before a date alone is believed
  *   revoke.c  what was replaced, when nothing shows it any more
  *   look.c    what this server's listeners show
  *   tell.c    what CFOriginNotifyCommand has to be told
+ *   reload_check.c  whether the configuration on disk is the one that runs
+ *   disk.c    the steps that wait for the disk or a key; on worker threads
+ *   targets.c what of them concerns an administrator's own files
+ *   step.c    what those two share: the time, and how they tell
  *
- * All but disk.c and targets.c runs on the main thread. A task and its pool
+ * All but the last three runs on the main thread. A task and its pool
  * belong to the worker while a job is queued, and to the main thread
  * otherwise.
  */
@@ -220,23 +222,25 @@ void cfo_desk_learn(cfo_desk_t *desk, cfo_op_t op, const cfo_answer_t *answer);
 /** At the end: the issuer is let go, a success is noted. */
 void cfo_desk_close(cfo_desk_t *desk);
 
+/* step.c: for what runs on worker threads */
+
+/** now, or 0 when the clock can't be believed. */
+apr_time_t cfo_step_trusted_now(const cfo_task_t *task);
+
+/** For the main thread to log. @param target a target's fault */
+void cfo_step_note(cfo_task_t *task, cfo_level_t level, int target,
+                   const char *text);
+
+/** What can't be read may be all that is needed: nothing is asked for. */
+cfo_look_t cfo_step_cant_read(cfo_task_t *task, const char *path,
+                              apr_status_t rv);
+
 /* disk.c: on worker threads, with the task as their baton */
 
 void cfo_disk_look(void *task);    /* -> look */
 void cfo_disk_make(void *task);    /* -> result: key, CSR, intent on disk */
 void cfo_disk_install(void *task); /* -> result, generation */
 void cfo_disk_settle(void *task);  /* after a failure */
-
-/** now, or 0 when the clock can't be believed. */
-apr_time_t cfo_disk_trusted_now(const cfo_task_t *task);
-
-/** For the main thread to log. @param target a target's fault */
-void cfo_disk_note(cfo_task_t *task, cfo_level_t level, int target,
-                   const char *text);
-
-/** What can't be read may be all that is needed: nothing is asked for. */
-cfo_look_t cfo_disk_cant_read(cfo_task_t *task, const char *path,
-                              apr_status_t rv);
 
 /* targets.c: parts of these steps */
 

@@ -1,114 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the parent's standings to shared records, and from those to a picture.
- * Renders nothing, opens nothing. */
-#include "status_shared.h"
-#include "cforigin_keeper_link.h"
-#include "cforigin_reload.h"
-#include "cforigin_tries.h"
+/* From shared records, and what a generation knows, to a picture. Renders
+ * nothing, opens nothing. */
+#include "status_record.h"
 
 #define DAY (24 * 60 * 60)
 
 /* What a generation knows from its start on; workers inherit it. */
-static struct {
-    apr_array_header_t *foreign; /* cfo_status_cert_t */
-    apr_array_header_t *secrets; /* paths: const char * */
-} known;
-
-/* --- from standings to records --- */
-
-static void text(char *to, apr_size_t size, const char *from)
-{
-    apr_cpystrn(to, from ? from : "", size);
-}
-
-/* What this machine has to say of itself names paths; the log has them. */
-static const char *shown(apr_pool_t *p, const cfo_result_t *error)
-{
-    return error->code || error->http
-               ? error->message
-               : cfo_show_without_paths(p, error->message, known.secrets);
-}
-
-static void fill_error(const cfo_attempt_t *attempt, cfo_live_t *live,
-                       apr_pool_t *p)
-{
-    const cfo_result_t *error = &attempt->last_error;
-
-    live->failures = attempt->failures;
-    if (attempt->failures == 0)
-        return;
-    live->last_try = attempt->last_try;
-    live->kind = (int)error->kind;
-    live->code = error->code;
-    live->http = error->http;
-    live->retry_after = error->retry_after;
-    text(live->message, sizeof(live->message), shown(p, error));
-    text(live->ray, sizeof(live->ray), error->ray);
-}
-
-static void fill_live(const cfo_generation_t *gen, const cfo_standing_t *st,
-                      cfo_live_t *live, apr_pool_t *p)
-{
-    const cfo_cert_facts_t *facts = st->entry->stored.facts;
-
-    memset(live, 0, sizeof(*live)); /* its padding, too: it is compared */
-    live->reason = (int)st->decision.reason;
-    live->action = (int)st->decision.action;
-    live->trying = st->trying;
-    live->renew_at = st->decision.renew_at;
-    live->adopted = st->entry->stored.adopted;
-    live->generation = st->entry->generation;
-    if (!live->adopted) /* a success leaves no attempt; it is one itself */
-        live->last_try = st->entry->stored.installed;
-    if (st->decision.action != CFO_KEEP ||
-        st->decision.reason == CFO_UNREADABLE)
-        live->next_try = cfo_tries_at(gen, st);
-    if (facts && st->entry->cert_path) {
-        live->has_pair = 1;
-        live->not_before = facts->not_before;
-        live->not_after = facts->not_after;
-        live->is_served =
-            st->served && !strcmp(facts->sha256, st->served->sha256);
-    }
-    if (live->has_pair && !live->is_served) {
-        text(live->serial, sizeof(live->serial), facts->serial);
-        text(live->sha256, sizeof(live->sha256), facts->sha256);
-        text(live->key, sizeof(live->key), facts->key);
-        text(live->issuer, sizeof(live->issuer), facts->issuer);
-    }
-    fill_error(st->attempt, live, p);
-}
-
-static const char *reload_reason(const cfo_generation_t *gen)
-{
-    const char *reason = cfo_reload_reason();
-    int i;
-
-    for (i = 0; reason == NULL && i < gen->plan->wanted->nelts; i++) {
-        if (cfo_standing_wants_reload(&gen->standings[i]))
-            reason = cfo_keeper_is_running(gen->retained)
-                         ? "the keeper is still at work on others"
-                         : "it was installed this moment";
-    }
-    return reason;
-}
-
-static void fill_head(const cfo_generation_t *gen, cfo_live_head_t *head,
-                      apr_pool_t *p)
-{
-    const cfo_retained_t *r = gen->retained;
-
-    memset(head, 0, sizeof(*head));
-    head->looked_at = apr_time_now();
-    text(head->reload_reason, sizeof(head->reload_reason),
-         cfo_show_without_paths(p, reload_reason(gen), known.secrets));
-    head->keeper_running = cfo_keeper_is_running(r);
-    head->keeper_last_run =
-        head->keeper_running ? r->keeper_started : r->keeper_ended;
-    head->keeper_next_run = cfo_tries_next(gen);
-    memcpy(head->calls, r->calls, sizeof(head->calls));
-    head->reloads = r->gracefuls;
-}
+static apr_array_header_t *foreign; /* cfo_status_cert_t */
 
 /* --- what a generation knows --- */
 
@@ -133,7 +31,7 @@ static void learn_foreign(const cfo_generation_t *gen, int index)
         if (facts == NULL)
             continue;
         facts = cfo_known_copy_facts(gen->pool, facts);
-        cert = apr_array_push(known.foreign);
+        cert = apr_array_push(foreign);
         memset(cert, 0, sizeof(*cert));
         cert->name = vhost->server_name ? vhost->server_name : vhost->label;
         cert->request_type =
@@ -154,48 +52,22 @@ static void learn_foreign(const cfo_generation_t *gen, int index)
     }
 }
 
-/* Thousands of keys, and each failure's text is searched for them: only those
- * that a text would not give away by their looks. */
-static void learn_secret(const char *path)
-{
-    if (cfo_show_is_hard_path(path))
-        APR_ARRAY_PUSH(known.secrets, const char *) = path;
-}
-
-static void learn_secrets(const cfo_generation_t *gen)
-{
-    int i, k;
-
-    known.secrets = apr_array_make(gen->pool, 4, sizeof(const char *));
-    for (i = 0; i < gen->plan->accounts->nelts; i++)
-        learn_secret(
-            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).token_file);
-    for (i = 0; i < gen->plan->wanted->nelts; i++) {
-        const apr_array_header_t *targets =
-            APR_ARRAY_IDX(gen->plan->wanted, i, cfo_wanted_t *)->targets;
-
-        for (k = 0; targets && k < targets->nelts; k++)
-            learn_secret(APR_ARRAY_IDX(targets, k, cfo_target_t).key);
-    }
-    learn_secret(gen->global->store);
-}
-
 static void learn(const cfo_generation_t *gen)
 {
     int i;
 
-    known.foreign = apr_array_make(gen->pool, 4, sizeof(cfo_status_cert_t));
+    foreign = apr_array_make(gen->pool, 4, sizeof(cfo_status_cert_t));
     for (i = 0; i < gen->vhosts->nelts; i++) {
         if (APR_ARRAY_IDX(gen->plan->assignments, i, cfo_assignment_t).state ==
             CFO_VHOST_FOREIGN)
             learn_foreign(gen, i);
     }
-    learn_secrets(gen);
 }
 
 void cfo_status_create(cfo_generation_t *gen)
 {
     learn(gen);
+    cfo_record_learn(gen);
     if (!cfo_shared_create(gen->pool, gen->plan->wanted->nelts,
                            gen->plan->accounts->nelts))
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, gen->base,
@@ -338,11 +210,11 @@ static void show_foreign(cfo_status_t *status)
 {
     int i;
 
-    for (i = 0; i < known.foreign->nelts; i++) {
+    for (i = 0; i < foreign->nelts; i++) {
         cfo_status_cert_t *cert = apr_array_push(status->certificates);
         cfo_state_facts_t facts;
 
-        *cert = APR_ARRAY_IDX(known.foreign, i, cfo_status_cert_t);
+        *cert = APR_ARRAY_IDX(foreign, i, cfo_status_cert_t);
         cert->inside_warn_window = cert->renew_at <= status->now;
         cert->renew_at = 0;
         memset(&facts, 0, sizeof(facts));
@@ -431,14 +303,14 @@ const cfo_status_t *cfo_status_publish(const cfo_generation_t *gen,
 
     apr_pool_create(&ptemp, p);
     cfo_shared_begin();
-    fill_head(gen, &head, ptemp);
+    cfo_record_fill_head(gen, &head, ptemp);
     cfo_shared_put_head(&head);
     show_head(&head, status, p);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         const cfo_standing_t *st = &gen->standings[i];
         cfo_live_t live;
 
-        fill_live(gen, st, &live, ptemp);
+        cfo_record_fill(gen, st, &live, ptemp);
         cfo_shared_put(i, &live);
         show_wanted(gen, st, &live, apr_array_push(status->certificates), p,
                     status->now);

@@ -9,36 +9,12 @@
 #include "cforigin_round.h"
 
 #include <apr_strings.h>
-#include <errno.h>
 #include <string.h>
-
-/* Before this moment a clock is taken for one that was never set:
- * 2026-01-01. */
-#define CLOCK_SANE apr_time_from_sec(1767225600)
-
-apr_time_t cfo_disk_trusted_now(const cfo_task_t *task)
-{
-    apr_time_t now = apr_time_now();
-    int off = __atomic_load_n(&task->keeper->clock_off, __ATOMIC_RELAXED);
-
-    return now < CLOCK_SANE || off ? 0 : now;
-}
-
-void cfo_disk_note(cfo_task_t *task, cfo_level_t level, int target,
-                   const char *text)
-{
-    cfo_note_t *one = apr_array_push(task->notes);
-
-    one->level = level;
-    one->text = text;
-    one->target = target;
-    one->key = NULL;
-}
 
 /* What a sick disk may make of every certificate. */
 static void note_fault(cfo_task_t *task, const cfo_result_t *fault)
 {
-    cfo_disk_note(task, CFO_LEVEL_WARNING, 0,
+    cfo_step_note(task, CFO_LEVEL_WARNING, 0,
                   apr_psprintf(task->p, "%s: %s", task->label,
                                cfo_result_sentence(task->p, fault)));
     APR_ARRAY_IDX(task->notes, task->notes->nelts - 1, cfo_note_t).key =
@@ -52,18 +28,6 @@ static cfo_pem_t pem_of(const char *text)
     pem.data = (char *)(apr_uintptr_t)text; /* only ever read */
     pem.len = strlen(text);
     return pem;
-}
-
-/* What can't be read may be all that is needed: nothing is asked for. */
-cfo_look_t cfo_disk_cant_read(cfo_task_t *task, const char *path,
-                              apr_status_t rv)
-{
-    char word[120];
-
-    task->result = cfo_result_make(
-        task->p, CFO_LOCAL, "%s can't be read: %s%s", path,
-        apr_strerror(rv, word, sizeof(word)), cfo_result_remedy(rv));
-    return CFO_LOOK_FAULT;
 }
 
 /* --- installing --- */
@@ -91,7 +55,7 @@ static void note_installed(cfo_task_t *task, const cfo_cert_facts_t *facts,
                            const char *how)
 {
     task->serial = facts->serial; /* whatever was answered */
-    cfo_disk_note(task, CFO_LEVEL_INFO, 0,
+    cfo_step_note(task, CFO_LEVEL_INFO, 0,
                   apr_psprintf(task->p,
                                "%s: %s generation %d, valid until %s (%s)",
                                task->label, how, task->generation,
@@ -114,7 +78,7 @@ static cfo_result_t take_certificate(cfo_task_t *task, const cfo_pem_t *cert)
     cfo_result_t result =
         cfo_pki_check(task->p, cert->data, cert->len, &task->key,
                       task->hostnames, wanted->settings.validity,
-                      task->keeper->roots, cfo_disk_trusted_now(task), &facts);
+                      task->keeper->roots, cfo_step_trusted_now(task), &facts);
     cfo_meta_t meta;
 
     if (result.kind != CFO_OK)
@@ -196,13 +160,13 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
     if (task->desk->account) /* without one nothing can be asked, or known */
         pending = cfo_store_pending_look(task->p, task->dir, &sick);
     if (sick)
-        return cfo_disk_cant_read(
+        return cfo_step_cant_read(
             task, apr_pstrcat(task->p, task->dir, "/", CFO_DIR_PENDING, NULL),
             sick);
     if (!pending)
         return CFO_LOOK_NOTHING;
     if (!intent_fits(task, &pending->intent)) {
-        cfo_disk_note(
+        cfo_step_note(
             task, CFO_LEVEL_INFO, 0,
             apr_psprintf(task->p,
                          "%s: something else is wanted than was asked for "
@@ -225,7 +189,7 @@ static cfo_look_t look_at_pending(cfo_task_t *task)
         return CFO_LOOK_INSTALLED;
     if (task->result.kind != CFO_CHECK)
         return CFO_LOOK_FAULT;
-    cfo_disk_note(task, CFO_LEVEL_WARNING, 0,
+    cfo_step_note(task, CFO_LEVEL_WARNING, 0,
                   apr_psprintf(task->p, "%s: what an earlier round left: %s",
                                task->label, task->result.message));
     cfo_pki_wipe(&task->key);
@@ -271,7 +235,7 @@ static cfo_look_t keep(cfo_task_t *task, const cfo_entry_t *entry,
         return CFO_LOOK_KEPT;
     }
     cfo_tell_installed(task, 0);
-    cfo_disk_note(task, CFO_LEVEL_INFO, 0,
+    cfo_step_note(task, CFO_LEVEL_INFO, 0,
                   apr_psprintf(task->p,
                                "%s: finished the install of generation %d",
                                task->label, task->generation));
@@ -326,10 +290,10 @@ void cfo_disk_look(void *baton)
     stored.other_type =
         stored.state == CFO_STORED_NONE && other_type_is_left(task);
     stored.anothers = cfo_store_is_anothers_of_today(
-        entry, round->server, cfo_disk_trusted_now(task));
+        entry, round->server, cfo_step_trusted_now(task));
     stored.adoptable = cfo_targets_adoptable(task, &stored, &pair);
     decision = cfo_decide(wanted, &stored, round->host,
-                          cfo_disk_trusted_now(task), task->p);
+                          cfo_step_trusted_now(task), task->p);
     task->reason = decision.reason;
     task->generation = entry->generation;
     task->former = cfo_store_former(task->p, entry);

@@ -137,18 +137,18 @@ static void write_target(cfo_task_t *task, const cfo_target_t *target,
         return;
     foreign = foreign_part(task, target);
     if (foreign) {
-        cfo_disk_note(task, CFO_LEVEL_WARNING, 1,
+        cfo_step_note(task, CFO_LEVEL_WARNING, 1,
                       apr_psprintf(task->p, "%s: %s; it is left alone",
                                    task->label, foreign));
         return;
     }
     result = cfo_store_put_target(task->p, target, cert, key, &changed);
     if (result.kind != CFO_OK)
-        cfo_disk_note(task, CFO_LEVEL_WARNING, 1,
+        cfo_step_note(task, CFO_LEVEL_WARNING, 1,
                       apr_psprintf(task->p, "%s: %s", task->label,
                                    cfo_result_sentence(task->p, &result)));
     else if (changed)
-        cfo_disk_note(task, CFO_LEVEL_INFO, 0,
+        cfo_step_note(task, CFO_LEVEL_INFO, 0,
                       apr_psprintf(task->p, "%s: wrote %s", task->label,
                                    target->certificate));
 }
@@ -183,7 +183,7 @@ static int read_target(cfo_task_t *task, const char *path, cfo_pem_t *text)
     apr_status_t rv = cfo_place_read(task->p, path, text);
 
     if (cfo_store_is_sick(rv) && rv != EACCES && task->look != CFO_LOOK_FAULT)
-        task->look = cfo_disk_cant_read(task, path, rv);
+        task->look = cfo_step_cant_read(task, path, rv);
     return rv == APR_SUCCESS;
 }
 
@@ -221,7 +221,7 @@ int cfo_targets_adoptable(cfo_task_t *task, const cfo_stored_t *stored,
                                        wanted->folder, wanted->request_type,
                                        stored, pair->facts) &&
             cfo_decide_adoptable(wanted, stored, pair->facts,
-                                 cfo_disk_trusted_now(task), task->p))
+                                 cfo_step_trusted_now(task), task->p))
             return 1;
         cfo_pki_wipe(&pair->cert);
         cfo_pki_wipe(&pair->key);
