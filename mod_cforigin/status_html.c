@@ -90,8 +90,8 @@ static void notices(cfo_out_t *out, const cfo_status_t *status, apr_pool_t *p)
             continue;
         CFO_SAY(out, "<p class=\"box warn\" role=\"note\">Account <bdi>");
         cfo_out_html(out, account->account);
-        CFO_SAY(out, "</bdi> is paused by Cloudflare's rate limit; asked "
-                     "again ");
+        CFO_SAY(out, "</bdi> is paused, as Cloudflare limits its requests or "
+                     "refused its token; asked again ");
         cfo_html_time(out, account->paused_until, status->now);
         CFO_SAY(out, ".</p>\n");
     }

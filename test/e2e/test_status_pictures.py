@@ -146,8 +146,8 @@ def test_a_browser_shows_a_thousand(tmp_path):
     ("late", "What stands here may be old: httpd's parent process last "
              "looked 10 minutes ago"),
     ("overdue", "The keeper should have run 10 minutes ago and did not."),
-    ("paused", "Account other is paused by Cloudflare's rate limit; asked "
-               "again in 4 minutes"),
+    ("paused", "Account other is paused, as Cloudflare limits its requests "
+               "or refused its token; asked again in 4 minutes"),
     ("wide", "197 more hostnames"),
 ])
 def test_what_else_the_page_says(scene, words):
