@@ -29,13 +29,13 @@ OWNHTTPD  := $(filter-out /usr/bin/apxs% apxs, \
 BUILDPKGS += $(if $(OWNHTTPD),$(if $(filter /usr/bin/%, \
                $(shell $(APXS) -q APR_CONFIG 2>/dev/null)), \
                  libapr1-dev libaprutil1-dev),apache2-bin apache2-dev)
-DEMOPKGS  := python3 python3-cryptography
-BENCHPKGS := $(DEMOPKGS) openssl curl wrk nghttp2-client nginx strace \
+DEMOPKGS  := python3 python3-cryptography curl
+BENCHPKGS := $(DEMOPKGS) openssl wrk nghttp2-client nginx strace \
              pebble valgrind
 DEBPKGS   := build-essential debhelper dpkg-dev lintian apache2-dev
 TESTPKGS  := $(DEMOPKGS) $(DEBPKGS) python3-pytest python3-pytest-xdist \
              python3-pytest-timeout libcmocka-dev faketime apache2-utils openssl strace \
-             curl nginx haproxy caddy pebble apache2 man-db \
+             nginx haproxy caddy pebble apache2 man-db \
              chromium fonts-dejavu-core python3-jsonschema \
              python3-prometheus-client \
              $(if $(shell command -v node),,nodejs) \

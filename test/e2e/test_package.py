@@ -200,6 +200,12 @@ def test_what_is_missing_is_what_this_httpd_needs(tmp_path, bare_machine):
     assert "NODEPS=1" in (TOP / "debian/rules").read_text()
 
 
+def test_what_the_demo_tells_to_run_is_there(bare_machine):
+    """It shows commands of curl, which Debian does not have by itself."""
+    assert "curl" in bare_machine("APXS=/usr/bin/apxs", "demo")
+    assert "curl" not in bare_machine("APXS=/usr/bin/apxs")
+
+
 def look_at_content(package):
     found = set(tree(package))
     doc = "/usr/share/doc/libapache2-mod-cforigin"
