@@ -230,8 +230,9 @@ static void csr_says_what_is_wanted(void **state)
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(san, i);
 
         assert_int_equal(name->type, GEN_DNS);
-        assert_string_equal(ASN1_STRING_get0_data(name->d.dNSName),
-                            APR_ARRAY_IDX(names, i, const char *));
+        assert_string_equal(
+            (const char *)ASN1_STRING_get0_data(name->d.dNSName),
+            APR_ARRAY_IDX(names, i, const char *));
     }
     GENERAL_NAMES_free(san);
     sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
