@@ -14,6 +14,9 @@
 
 #define PAUSE_MAX (24 * 60 * 60)
 
+/* Two answers that are no further apart tell of one pause. */
+#define SAME_PAUSE apr_time_from_sec(3)
+
 #define CLOCK_TOLERANCE apr_time_from_sec(5 * 60)
 
 void cfo_desk_open(cfo_desk_t *desk, cfo_keeper_t *keeper,
@@ -98,19 +101,19 @@ static void save(cfo_desk_t *desk)
 }
 
 /* Each of the account's requests is answered with what is left of the same
- * pause: it is told once. */
+ * pause, rounded up and a moment later: it is told once. What was in flight by
+ * then may have been told to wait longer. */
 static void pause_account(cfo_desk_t *desk, int retry_after)
 {
-    apr_interval_time_t length;
-    apr_time_t until;
+    apr_interval_time_t length =
+        apr_time_from_sec(retry_after < 0               ? CFO_UNTOLD_SECONDS
+                          : retry_after > PAUSE_MAX - 1 ? PAUSE_MAX - 1
+                          : retry_after < 1             ? 1
+                                                        : retry_after);
+    apr_time_t until = apr_time_now() + length + APR_USEC_PER_SEC - 1;
 
-    if (pause_left(desk))
+    if (pause_left(desk) && until <= desk->state.paused_until + SAME_PAUSE)
         return;
-    length = apr_time_from_sec(retry_after < 0 ? CFO_UNTOLD_SECONDS
-                               : retry_after > PAUSE_MAX - 1 ? PAUSE_MAX - 1
-                               : retry_after < 1             ? 1
-                                                             : retry_after);
-    until = apr_time_now() + length + APR_USEC_PER_SEC - 1;
     desk->state.paused_until = until - until % APR_USEC_PER_SEC;
     cfo_report_log(
         desk->keeper->report, CFO_LEVEL_WARNING,

@@ -227,6 +227,23 @@ def test_a_rate_limit_pauses_the_account(keeper, api):
     assert again.failure("n0.example.com")["kind"] == "rate-limited"
 
 
+def test_of_two_waits_the_account_keeps_the_longer(keeper, api):
+    """Both calls were on their way when the first of them was refused."""
+    api.settings(latency=500)
+    api.faults({"match": {"op": "create", "nth": 1},
+                "do": {"rate_limit": {"retry_after": 8}}},
+               {"match": {"op": "create"},
+                "do": {"delay": 0.5, "rate_limit": {"retry_after": 300}}})
+    done = keeper.run([item("a.example.com"), item("b.example.com")])
+    assert len(done.of("failed")) == 2
+    account, = (keeper.store / "accounts").glob("*.json")
+    stored = json.loads(account.read_text())["paused_until"]
+    assert done.of("account")[-1]["paused_until"] == stored
+    now = datetime.datetime.utcnow() + datetime.timedelta(seconds=290)
+    assert stored > now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert len(done.of("account")) == 2
+
+
 def test_a_pause_from_a_wrong_clock_is_not_believed(keeper):
     (keeper.store / "accounts").mkdir(parents=True)
     (keeper.store / "accounts" / f"{0:016x}.json").write_text(
