@@ -164,10 +164,18 @@ static const char *shorter(const char *name)
     return dot && strchr(dot + 1, '.') ? dot + 1 : NULL;
 }
 
-static int read_zone(cfo_job_t *job, const json_t *envelope)
+/* That there is no such zone has to be said: what was asked for is asked for
+ * again where it can't be looked for. */
+static int read_zone(cfo_job_t *job, const json_t *envelope,
+                     cfo_result_t *result)
 {
+    const json_t *zones = json_object_get(envelope, "result");
     const char *id = cfo_envelope_zone(job->p, envelope, job->candidate);
 
+    if (!json_is_array(zones) && !json_is_null(zones)) {
+        lacks(job, result, "the list of zones is no list");
+        return 1;
+    }
     if (!id && shorter(job->candidate)) {
         job->candidate = shorter(job->candidate);
         return 0;
@@ -185,7 +193,7 @@ int cfo_job_read(cfo_job_t *job, const json_t *envelope, cfo_result_t *result)
     case CFO_OP_LIST:
         return read_page(job, envelope, result);
     case CFO_OP_ZONE:
-        return read_zone(job, envelope);
+        return read_zone(job, envelope, result);
     case CFO_OP_REVOKE:
         serial = cfo_envelope_serial(job->p, envelope);
         job->answer.serial = serial ? serial : job->request->serial;

@@ -227,11 +227,12 @@ def test_an_answer_that_drips_and_one_that_never_comes(keeper, api):
     assert api.counts()["issued"] == 3
 
 
+@pytest.mark.parametrize("op", ["zones", "list"])
 @pytest.mark.parametrize("body", ["html-520", "result-string", "deep"])
-def test_a_lost_answer_and_a_list_that_lies(keeper, api, body):
+def test_a_lost_answer_and_a_list_that_lies(keeper, api, body, op):
     """It is neither found in such a list nor asked for again."""
     api.faults(rule("a.example.com", {"close": "after"}),
-               {"match": {"op": "list"}, "do": {"body": body}})
+               {"match": {"op": op}, "do": {"body": body}})
     done = run_in_time(keeper, [item("a.example.com")], 20)
     assert done.failure()["kind"] == "transient"
     assert not keeper.has_generation("a.example.com")

@@ -909,9 +909,14 @@ static void test_zone_job(void **state)
 
     request.hostname = "b.example";
     job = begin(&request);
-    assert_true(read_answer(job, "{\"result\":{}}", &result));
+    assert_true(read_answer(job, "{\"result\":null}", &result));
     assert_int_equal(result.kind, CFO_OK);
     assert_null(job->answer.zone_id);
+
+    job = begin(&request);
+    assert_true(read_answer(job, "{\"result\":{}}", &result));
+    assert_int_equal(result.kind, CFO_TRANSIENT);
+    assert_false(result.lost);
 }
 
 static void test_revoke_and_get_jobs(void **state)
