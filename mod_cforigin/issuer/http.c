@@ -251,10 +251,20 @@ static size_t take_header(char *line, size_t size, size_t n, void *baton)
 
 /* ---- a call's beginning and end ---- */
 
+/* Where memory is refused the program ends: by this libcurl means a line that
+ * is longer than any it takes. */
+static int is_header_too_large(const cfo_call_t *call, CURLcode code)
+{
+    return code == CURLE_OUT_OF_MEMORY && call->connected;
+}
+
 static const char *fault_of(cfo_call_t *call, CURLcode code)
 {
     const char *text;
 
+    if (is_header_too_large(call, code)) {
+        return "a header of the answer is larger than is taken";
+    }
     if (call->too_large) {
         return apr_psprintf(call->p,
                             "the answer is larger than the %" APR_SIZE_T_FMT
@@ -290,9 +300,11 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
     call->status = status_of(easy);
     if (code != CURLE_OK) {
         call->fault = fault_of(call, code);
+        call->too_large |= is_header_too_large(call, code);
         call->local = code == CURLE_SSL_CACERT_BADFILE ||
                       code == CURLE_URL_MALFORMAT ||
-                      code == CURLE_OUT_OF_MEMORY || code == CURLE_FAILED_INIT;
+                      (code == CURLE_OUT_OF_MEMORY && !call->too_large) ||
+                      code == CURLE_FAILED_INIT;
     }
     give_back(http, easy);
     reply = call->reply;

@@ -276,6 +276,24 @@ def test_what_was_turned_away_is_not_lost(api, issuer, how):
     assert answer["calls"] == tries == api.counts()["create"]
 
 
+@pytest.mark.parametrize("size", [70000, 110000])
+def test_a_header_that_is_too_large_is_no_fault_of_this_machine(tmp_path,
+                                                                size):
+    """libcurl calls one that is more than it takes itself a lack of
+    memory."""
+    def serve(sly, connection):
+        while sly.request(connection):
+            connection.sendall(reply(GOOD, extra="X: " + size * "y" + "\r\n"))
+
+    with Sly(serve) as sly, Issuer(tmp_path, "token") as issuer:
+        issuer.setup(sly.url)
+        made = issuer.ask("create", **wanted())
+        got = issuer.ask("get", serial="1")
+    assert (made["kind"], made["lost"]) == ("transient", 1)
+    assert got["kind"] == "permanent"
+    assert "larger than" in made["message"] == got["message"]
+
+
 def test_an_api_that_is_not_there(api, tmp_path):
     silent = socket.create_server(("127.0.0.1", 0))
     port = silent.getsockname()[1]
