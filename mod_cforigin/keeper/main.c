@@ -9,6 +9,7 @@
 #include "cforigin_memory.h"
 
 #include <apr_strings.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -62,11 +63,23 @@ static int close_descriptors(void)
     return fd < 0 || syscall(SYS_close_range, 3U, ~0U, 0U) != 0;
 }
 
-/* Kernels before 5.9 have no close_range. */
+/* Kernels before 5.9 have no close_range, and some containers forbid it. Up to
+ * the limit may be a thousand million, or less than what is open by now. */
 static void close_one_by_one(void)
 {
-    for (int fd = 3; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+    DIR *all = opendir("/proc/self/fd");
+    const struct dirent *one;
+
+    for (int fd = 3; !all && fd < (int)sysconf(_SC_OPEN_MAX); fd++)
         close(fd);
+    while (all && (one = readdir(all))) {
+        int fd = (int)strtol(one->d_name, NULL, 10);
+
+        if (fd > STDERR_FILENO && fd != dirfd(all))
+            close(fd);
+    }
+    if (all)
+        closedir(all);
 }
 
 /* @return 0 when the parent has died meanwhile */

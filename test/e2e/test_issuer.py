@@ -26,6 +26,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parents[1] / "originca")]
 
 import issuer_client  # noqa: E402
+import refused  # noqa: E402
 from control import OriginCA  # noqa: E402
 from issuer_client import (PROGRAM, Issuer, api, api_process,  # noqa: E402,F401
                            issuer, make_pair, wait_for_port, wanted)
@@ -878,38 +879,13 @@ def test_the_error_log_tells_of_it_at_debug(httpd):
         assert "[cforigin:debug]" in line
 
 
-# The same for one call: its number and its errno in argv. A descriptor that
-# nobody asked for goes with it.
-REFUSED = """
-import ctypes, os, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-def code(op, yes, no, k):
-    return struct.pack("HBBI", op, yes, no, k)
-program = (code(0x20, 0, 0, 0) + code(0x15, 0, 1, int(sys.argv[1]))
-           + code(0x06, 0, 0, 0x00050000 + int(sys.argv[2]))
-           + code(0x06, 0, 0, 0x7fff0000))
-buffer = ctypes.create_string_buffer(program)
-class Filter(ctypes.Structure):
-    _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-filter = Filter(len(program) // 8, ctypes.addressof(buffer))
-os.set_inheritable(os.open("/dev/null", os.O_RDONLY), True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(filter)) == 0
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-CLOSE_RANGE = 436
-
-
 @pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM])
 def test_inherited_descriptors_are_closed_without_close_range(
         api, tmp_path, monkeypatch, error):
     """Before Linux 5.9, and where an older container's list forbids it."""
-    script = tmp_path / "issuer"
-    script.write_text(f"#!/bin/sh\nexec /usr/bin/python3 -c '{REFUSED}' "
-                      f"{CLOSE_RANGE} {error} {issuer_client.PROGRAM} "
-                      "\"$@\"\n")
-    script.chmod(0o755)
-    monkeypatch.setattr(issuer_client, "PROGRAM", script)
+    monkeypatch.setattr(issuer_client, "PROGRAM", refused.program(
+        tmp_path / "issuer", issuer_client.PROGRAM, refused.CLOSE_RANGE,
+        error))
     with Issuer(tmp_path, api.tokens["main"]) as issuer:
         assert issuer.ask("get", serial="1")["kind"] == "local"
         if os.geteuid() == 0:

@@ -2,6 +2,7 @@
 """The keeper and its issuer, run as programs against the test Cloudflare."""
 
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import keeper_client
 import pairs
+import refused
 from hurry import hurry
 from keeper_client import (BUILD, Keeper, api, api_process, fake_issuer,
                            is_alive, item, keeper, target, until)
@@ -693,11 +695,25 @@ def test_rubbish_is_no_plan(keeper, text, word):
     assert word in done.logs("error")[0]
 
 
-def test_inherited_descriptors_are_closed(keeper, api):
+def without_close_range(keeper, monkeypatch):
+    """And with more descriptors open than there may be by now."""
+    refused.program(keeper.folder / "cforigin-keeper",
+                    BUILD / "cforigin-keeper", refused.CLOSE_RANGE,
+                    errno.EPERM, "ulimit -S -n 64")
+    monkeypatch.setattr(keeper_client, "BUILD", keeper.folder)
+
+
+@pytest.mark.parametrize("machine", [lambda *_: None, without_close_range],
+                         ids=["usual", "without-close-range"])
+def test_inherited_descriptors_are_closed(keeper, api, monkeypatch, machine):
     api.faults({"match": {"op": "create"}, "do": {"hang": True}})
     ends = os.pipe()
-    round_ = keeper.start([item("a.example.com")], fds=(ends[1],))
+    os.dup2(ends[1], 900)
     os.close(ends[1])
+    machine(keeper, monkeypatch)
+    round_ = keeper.start([item("a.example.com")], fds=(900,),
+                          libexec=str(BUILD))
+    os.close(900)
     api.wait(lambda counts: counts["create"] == 1)
     # at its end now, not when the keeper is at its own
     ready, _, _ = select.select([ends[0]], [], [], 2)
