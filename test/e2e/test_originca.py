@@ -183,7 +183,11 @@ def test_create_refuses(cf, client, case):
     assert cf.creates()[0]["code"] == code
 
 
-@pytest.mark.parametrize("data", ["", "{", "[]", "null", "[" * 50000])
+@pytest.mark.parametrize("data", [
+    "", "{", "[]", "null", "[" * 50000,
+    json.dumps(body()).encode("utf-8-sig"), json.dumps(body()).encode("utf-16"),
+    json.dumps(body(requested_validity=float("nan")))],
+    ids=["empty", "half", "array", "null", "deep", "mark", "utf-16", "nan"])
 def test_create_refuses_what_is_no_json_object(client, data):
     answer = client.call("POST", "/certificates", data)
     assert (answer.status, answer.code) == (400, 1004)
@@ -230,6 +234,7 @@ def test_odd_hostnames_are_refused_too(client, hostname):
 def test_malformed_requests_end_in_an_answer(cf):
     context = ssl.create_default_context(cafile=cf.api_ca)
     for text in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nx\r\n\r\n",
+                 b"GET //[ HTTP/1.1\r\n\r\n",
                  b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
                  b"x" * 70000):
         with socket.create_connection(("127.0.0.1", cf.port), 5) as plain, \
@@ -284,6 +289,13 @@ def test_one_zone_token_sees_and_reaches_one_zone(cf):
                          ).code == 1010
     zones = client.call("GET", "/zones").result
     assert [zone["name"] for zone in zones] == ["example.com"]
+    path = "/certificates/" + Client(cf).create(
+        hostnames=["example.com", "example.net"]).result["id"]
+    for method in ("GET", "DELETE"):
+        answer = client.call(method, path)
+        assert (answer.status, answer.code) == (404, 1101)
+    path = "/certificates/" + Client(cf).create().result["id"]
+    assert client.call("DELETE", path).status == 200
 
 
 def test_authorization_header(cf, client):
@@ -331,6 +343,22 @@ def test_no_user_agent_meets_the_edge(cf):
 def test_routes(client, method, path, status, code):
     answer = client.call(method, path)
     assert (answer.status, answer.code) == (status, code)
+
+
+def test_an_answer_to_head_has_no_body(cf):
+    """Or the next one on the connection would begin with it."""
+    context = ssl.create_default_context(cafile=cf.api_ca)
+    ask = ("%%s %s/zones HTTP/1.1\r\nHost: x\r\nUser-Agent: x\r\n"
+           "Authorization: Bearer %s\r\n\r\n" % (PREFIX, cf.token))
+    with socket.create_connection(("127.0.0.1", cf.port), 5) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost") as sock:
+        sock.sendall((ask % "HEAD" + ask % "GET").encode())
+        said = b""
+        while not said.endswith(b"}"):
+            said += sock.recv(65536)
+    first, rest = said.split(b"\r\n\r\n", 1)
+    assert first.startswith(b"HTTP/1.1 405 ")
+    assert rest.startswith(b"HTTP/1.1 200 ")
 
 
 # ---- get, list, revoke, zones

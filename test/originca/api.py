@@ -219,8 +219,10 @@ class Api:
             "errors": [], "messages": []})
 
     def _mine(self, call):
-        row = self.shelf.get(call.id)
-        if row is None or row["account"] != call.token.account:
+        row, token = self.shelf.get(call.id), call.token
+        if row is None or row["account"] != token.account or (
+                token.zones and not all(self._zone_of(token, name)
+                                        for name in row["hostnames"])):
             raise Refusal(404, 1101,
                           "Failed to read certificate from Database")
         return row

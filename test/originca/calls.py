@@ -95,9 +95,15 @@ def open_call(world, method, target, headers, body):
     return call
 
 
+def _no_number(text):
+    raise ValueError(text)
+
+
 def _read_body(call):
+    """UTF-8 without a mark, as JSON has to be; json.loads takes more."""
     try:
-        call.data = json.loads(call.body)
+        call.data = json.loads(call.body.decode("utf-8"),
+                               parse_constant=_no_number)
         wanted = call.data.get("hostnames")
         call.hostnames = [h for h in wanted if isinstance(h, str)]
     except (ValueError, AttributeError, TypeError, RecursionError):

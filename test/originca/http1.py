@@ -173,6 +173,7 @@ class Connection(asyncio.Protocol):
         try:
             first, *rest = block.decode("latin-1").split("\r\n")
             method, target, version = first.split(" ")
+            urlsplit(target)
             headers = {}
             for line in rest:
                 name, colon, value = line.partition(":")

@@ -90,7 +90,8 @@ class ApiConnection(Connection):
                 self.reset_on_close()
             if do.get("close"):
                 return False
-            alive = await self._send(reply, do, ray, request.keep_alive)
+            alive = await self._send(reply, do, ray, request.keep_alive,
+                                     request.method == "HEAD")
             entry["delivered"] = not ({"cut", "garbage"} & set(do))
             return alive
         finally:
@@ -127,7 +128,7 @@ class ApiConnection(Connection):
                                        self.site.limits.window)
         return None
 
-    async def _send(self, reply, do, ray, keep_alive):
+    async def _send(self, reply, do, ray, keep_alive, bodiless=False):
         keep_alive = keep_alive and do.get("keep_alive", True)
         for _ in range(do.get("interim") or 0):
             await self.write(b"HTTP/1.1 103 Early Hints\r\n"
@@ -148,6 +149,8 @@ class ApiConnection(Connection):
         elif reply.status not in (204, 304):
             headers.append(("Content-Length", str(len(body))))
         top = head(reply.status, headers)
+        if bodiless:
+            body = b""
         if "cut" in do:
             await self.write(top + body[:do["cut"]])
             return False
