@@ -57,7 +57,8 @@ static const char *lower(apr_pool_t *p, const char *text)
 
 static cfo_name_fault_t idn_fault(int rc)
 {
-    if (rc == IDN2_TOO_BIG_DOMAIN || rc == IDN2_TOO_BIG_LABEL)
+    if (rc == IDN2_TOO_BIG_DOMAIN || rc == IDN2_TOO_BIG_LABEL ||
+        rc == IDN2_PUNYCODE_BIG_OUTPUT)
         return CFO_NAME_LENGTH;
     return CFO_NAME_IDN;
 }
