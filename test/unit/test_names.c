@@ -64,6 +64,16 @@ static void spelling(void **state)
     }
 }
 
+/* An "a", and so many soft hyphens after it, of which nothing is left. */
+static const char *padded(int hyphens)
+{
+    const char *pad = "";
+
+    for (; hyphens > 0; hyphens--)
+        pad = apr_pstrcat(pool, pad, "\xc2\xad", NULL);
+    return apr_pstrcat(pool, "a", pad, ".x.org", NULL);
+}
+
 static void faults(void **state)
 {
     static const struct {
@@ -114,6 +124,8 @@ static void faults(void **state)
         {"a\n.example.com", CFO_NAME_CHARACTER},
         {"a.example.com:443", CFO_NAME_CHARACTER},
         {"https://a.example.com", CFO_NAME_CHARACTER},
+        {"/a.example.com", CFO_NAME_CHARACTER},
+        {"a./.example.com", CFO_NAME_CHARACTER},
         {"-a.example.com", CFO_NAME_CHARACTER},
         {"a-.example.com", CFO_NAME_CHARACTER},
         {"_.example.com", CFO_NAME_CHARACTER},
@@ -139,6 +151,10 @@ static void faults(void **state)
                      cfo_name_fault_text(fault));
         assert_string_equal(spelled, "unset");
     }
+    assert_int_equal(cfo_name_spell(pool, padded(1), &(const char *){NULL}),
+                     CFO_NAME_OK);
+    assert_int_equal(cfo_name_spell(pool, padded(1024), &(const char *){NULL}),
+                     CFO_NAME_LENGTH);
     assert_int_equal(
         cfo_name_spell(pool, memset(apr_pcalloc(pool, 1000001), 'a', 1000000),
                        &(const char *){NULL}),
@@ -199,6 +215,24 @@ static apr_array_header_t *strings(const char *text)
     return a;
 }
 
+static const apr_array_header_t *with_more(const apr_array_header_t *some)
+{
+    static const char *const more = "1.y.org 2.y.org 3.y.org 4.y.org *.z.org";
+
+    return some ? apr_array_append(pool, some, strings(more)) : strings(more);
+}
+
+static void assert_first(const apr_array_header_t *wanted,
+                         const apr_array_header_t *offered, const char *first)
+{
+    const char *found = cfo_names_uncovered(wanted, offered, pool);
+
+    if (!first)
+        assert_null(found);
+    else
+        assert_string_equal(found, first);
+}
+
 static void uncovered(void **state)
 {
     static const struct {
@@ -219,13 +253,13 @@ static void uncovered(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const char *first = cfo_names_uncovered(
-            strings(rows[i].wanted), strings(rows[i].offered), pool);
+        const apr_array_header_t *wanted = strings(rows[i].wanted);
+        const apr_array_header_t *offered = strings(rows[i].offered);
 
-        if (!rows[i].first)
-            assert_null(first);
-        else
-            assert_string_equal(first, rows[i].first);
+        assert_first(wanted, offered, rows[i].first);
+        /* many are told apart in another way than few */
+        assert_first(wanted, with_more(offered), rows[i].first);
+        assert_first(with_more(wanted), with_more(offered), rows[i].first);
     }
 }
 
