@@ -65,7 +65,7 @@ static int validity_differs(const cfo_cert_facts_t *facts, int validity)
     apr_interval_time_t day = apr_time_from_sec(24 * 60 * 60);
     apr_interval_time_t lifetime = facts->not_after - facts->not_before;
 
-    return validity > 0 && llabs(lifetime - validity * day) > day;
+    return llabs(lifetime - validity * day) > day;
 }
 
 static int is_good(const cfo_wanted_t *wanted, const cfo_cert_facts_t *facts,

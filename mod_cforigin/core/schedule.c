@@ -69,14 +69,10 @@ apr_time_t cfo_schedule_renew_at(apr_time_t not_before, apr_time_t not_after,
                                  const char *serial)
 {
     apr_interval_time_t lifetime = not_after - not_before;
-    apr_interval_time_t length;
-    apr_time_t at;
+    apr_interval_time_t length = cfo_schedule_window(lifetime, window);
+    apr_time_t at = not_after - length +
+                    spread(mix(hash_of(host), hash_of(serial)), length / 10);
 
-    if (lifetime <= 0)
-        return not_after - 1;
-    length = cfo_schedule_window(lifetime, window);
-    at = not_after - length +
-         spread(mix(hash_of(host), hash_of(serial)), length / 10);
     return earlier(at, not_after - 1);
 }
 

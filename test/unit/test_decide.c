@@ -322,7 +322,7 @@ static void words(void **state)
     assert_false(cfo_reason_parse("Valid", &reason));
     assert_false(cfo_reason_parse("", &reason));
     assert_false(cfo_reason_parse(NULL, &reason));
-    assert_string_equal(cfo_reason_word((cfo_reason_t)99), "unknown");
+    assert_string_equal(cfo_reason_word(CFO_REASONS), "unknown");
     assert_string_equal(cfo_action_word(CFO_KEEP), "keep");
     assert_string_equal(cfo_action_word(CFO_ISSUE), "issue");
     assert_string_equal(cfo_action_word(CFO_ADOPT), "adopt");

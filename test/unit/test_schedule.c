@@ -35,6 +35,7 @@ static void renew_windows(void **state)
         {90 * DAY, {31 * DAY, 0, 0}, 30 * DAY},
         {7 * DAY, {30 * DAY, 0, 1}, 7 * DAY / 3},
         {7 * DAY, {12 * HOUR, 0, 0}, 12 * HOUR},
+        {100 * DAY, {0, 1, 0}, DAY},
         {100 * DAY, {0, 20, 0}, 20 * DAY},
         {90 * DAY, {0, 33, 0}, 90 * DAY / 100 * 33},
         {90 * DAY, {0, 34, 0}, 30 * DAY},
@@ -114,6 +115,7 @@ static void warnings(void **state)
         {90 * DAY, {14 * DAY, 0, 0}, 14 * DAY},
         {7 * DAY, {14 * DAY, 0, 1}, 7 * DAY / 10},
         {7 * DAY, {14 * DAY, 0, 0}, 7 * DAY},
+        {100 * DAY, {0, 1, 0}, DAY},
         {100 * DAY, {0, 50, 0}, 50 * DAY},
         {100 * DAY, {0, 100, 0}, 100 * DAY},
         {100 * DAY, {0, 0, 0}, 0},
@@ -151,7 +153,9 @@ static void next_tries(void **state)
         {CFO_LOCAL, 2, -1, 48 * SEC, 72 * SEC},
         {CFO_RATE_LIMITED, 1, -1, 24 * SEC, 36 * SEC},
         {CFO_RATE_LIMITED, 1, 0, 24 * SEC, 36 * SEC},
+        {CFO_RATE_LIMITED, 5, 0, 384 * SEC, 576 * SEC},
         {CFO_RATE_LIMITED, 1, 12, 24 * SEC, 37 * SEC},
+        {CFO_RATE_LIMITED, 5, 1, 24 * SEC, 37 * SEC},
         {CFO_RATE_LIMITED, 1, 300, 300 * SEC, 315 * SEC},
         {CFO_RATE_LIMITED, 5, 300, 300 * SEC, 315 * SEC},
         {CFO_RATE_LIMITED, 99, 300, 300 * SEC, 315 * SEC},
@@ -182,21 +186,30 @@ static void next_tries(void **state)
     assert_true(cfo_schedule_next_try(NULL, 1, -NOW, "x") > 0);
 }
 
-static void tries_spread(void **state)
+/* A quarter comes before `low`, a quarter after `high`. */
+static void assert_spread(const cfo_result_t *result, int low, int high)
 {
-    cfo_result_t result = {.kind = CFO_TRANSIENT, .retry_after = -1};
-    int low = 0, high = 0;
-    (void)state;
+    int before = 0, after = 0;
 
     for (int i = 0; i < 1000; i++) {
         apr_time_t at = cfo_schedule_next_try(
-            &result, 1, NOW, apr_psprintf(pool, "%d.x.org", i));
+            result, 1, NOW, apr_psprintf(pool, "%d.x.org", i));
 
-        low += at < NOW + 27 * SEC;
-        high += at > NOW + 33 * SEC;
+        before += at < NOW + low * SEC;
+        after += at > NOW + high * SEC;
     }
-    assert_in_range(low, 150, 350);
-    assert_in_range(high, 150, 350);
+    assert_in_range(before, 150, 350);
+    assert_in_range(after, 150, 350);
+}
+
+static void tries_spread(void **state)
+{
+    cfo_result_t failed = {.kind = CFO_TRANSIENT, .retry_after = -1};
+    cfo_result_t told = {.kind = CFO_RATE_LIMITED, .retry_after = 4000};
+    (void)state;
+
+    assert_spread(&failed, 27, 33);
+    assert_spread(&told, 4050, 4150);
 }
 
 static void due(void **state)
@@ -215,6 +228,7 @@ static void due(void **state)
         {"tick, due", 1, -HOUR, -SEC, 0, CFO_CAUSE_TICK, 0},
         {"own", 1, -SEC, HOUR, 0, CFO_CAUSE_OWN_RELOAD, HOUR},
         {"start", 3, -HOUR, HOUR, 0, CFO_CAUSE_START, 0},
+        {"start, at once", 3, 0, HOUR, 0, CFO_CAUSE_START, 60 * SEC},
         {"start, quiet", 3, -SEC, HOUR, 0, CFO_CAUSE_START, 59 * SEC},
         {"reload", 3, -HOUR, HOUR, 0, CFO_CAUSE_RELOAD, 0},
         {"reload, quiet", 3, -59 * SEC, HOUR, 0, CFO_CAUSE_RELOAD, SEC},
@@ -229,9 +243,12 @@ static void due(void **state)
         {"both far, start", 1, 9 * YEAR, 9 * YEAR, 0, CFO_CAUSE_START, 0},
         {"both far, own", 1, 9 * YEAR, 9 * YEAR, 0, CFO_CAUSE_OWN_RELOAD, 0},
         {"back an hour", 1, HOUR, 25 * HOUR, 0, CFO_CAUSE_TICK, DAY},
+        {"back a day", 1, DAY, 2 * DAY, 0, CFO_CAUSE_TICK, DAY},
         {"back a bit", 1, SEC, 30 * SEC, 0, CFO_CAUSE_TICK, 30 * SEC},
         {"back a bit, start", 1, SEC, 30 * SEC, 0, CFO_CAUSE_START, 0},
         {"long pause", 0, 0, 0, 3 * DAY, CFO_CAUSE_TICK, DAY},
+        {"a week's pause", 0, 0, 0, 7 * DAY, CFO_CAUSE_TICK, DAY},
+        {"more than that", 0, 0, 0, 7 * DAY + 1, CFO_CAUSE_TICK, 0},
         {"pause of years", 0, 0, 0, 9 * YEAR, CFO_CAUSE_TICK, 0},
     };
     (void)state;
