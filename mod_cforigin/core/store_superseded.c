@@ -39,9 +39,8 @@ static int is_to_be_revoked(const cfo_entry_t *entry, const cfo_entry_t *live,
     const cfo_meta_t *meta = entry->meta;
     const cfo_cert_facts_t *facts = entry->stored.facts;
 
-    return meta && facts && !meta->adopted && meta->account &&
+    return meta && !meta->adopted && meta->account &&
            strcmp(meta->account, account) == 0 &&
-           strcmp(facts->sha256, live->stored.facts->sha256) != 0 &&
            strcmp(facts->serial, live->stored.facts->serial) != 0 &&
            facts->not_after > now;
 }

@@ -34,24 +34,37 @@ static int teardown(void **state)
     return 0;
 }
 
+/* What meta.json says of a generation that came at a time; 0: not when. */
+static const char *meta(const char *account, int adopted, apr_time_t came)
+{
+    const char *word = cfo_time_word(pool, came);
+
+    return apr_psprintf(pool,
+                        "{\"adopted\":%s,\"requested_validity\":90,"
+                        "\"account\":%s,\"installed\":%s,\"hostnames\":"
+                        "[\"a.example.com\"],\"targets\":[]}",
+                        adopted ? "true" : "false",
+                        account ? apr_psprintf(pool, "\"%s\"", account)
+                                : "null",
+                        word ? apr_psprintf(pool, "\"%s\"", word) : "null");
+}
+
 /* Generations 1 to 3, each so many days old, and 3 is the live one. */
 static void make(const char *account, int adopted, int oldest, int live)
 {
     ms_run("rm -rf %s", dir);
     for (int i = 0; i < 3; i++) {
-        const char *came = cfo_time_word(
-            pool, NOW - DAY * (oldest - (oldest - live) / 2 * i));
-
-        ms_generation(
-            pool, dir, i + 1, &pairs[i],
-            apr_psprintf(pool,
-                         "{\"adopted\":%s,\"requested_validity\":90,"
-                         "\"account\":\"%s\",\"serial\":\"%d\",\"installed\":"
-                         "\"%s\",\"hostnames\":[\"a.example.com\"],"
-                         "\"targets\":[]}",
-                         adopted ? "true" : "false", account, i + 1, came));
+        ms_generation(pool, dir, i + 1, &pairs[i],
+                      meta(account, adopted,
+                           NOW - DAY * (oldest - (oldest - live) / 2 * i)));
     }
     ms_run("ln -s 3 %s/current", dir);
+}
+
+/* One of those, told otherwise. */
+static void tell(int generation, const char *text)
+{
+    ms_put(apr_psprintf(pool, "%s/%d/meta.json", dir, generation), text, 0644);
 }
 
 static const char *found(const char *account, apr_time_t now)
@@ -80,13 +93,47 @@ static void what_was_replaced_long_ago(void **state)
     assert_string_equal(found(NULL, NOW), "");
     make("00ff", 0, 4, 0);
     assert_string_equal(found("00ff", NOW), "1");
+}
+
+static void nothing_but_our_own(void **state)
+{
+    (void)state;
     make("00ff", 1, 10, 2);
     assert_string_equal(found("00ff", NOW), "");
     make("00ff", 0, 10, 2);
+    tell(1, meta("00ff", 1, NOW - 10 * DAY));
+    assert_string_equal(found("00ff", NOW), "2");
+    tell(1, meta("00aa", 0, NOW - 10 * DAY));
+    assert_string_equal(found("00ff", NOW), "2");
+    tell(1, meta(NULL, 0, NOW - 10 * DAY));
+    assert_string_equal(found("00ff", NOW), "2");
+    tell(1, "");
+    assert_string_equal(found("00ff", NOW), "2");
+    make("00ff", 0, 10, 2);
+    tell(3, meta("00aa", 1, NOW - 2 * DAY)); /* whosever the live one is */
+    assert_string_equal(found("00ff", NOW), "21");
+}
+
+static void never_what_is_live(void **state)
+{
+    (void)state;
+    make("00ff", 0, 10, 2);
     ms_run("cp %s/3/*.pem %s/1", dir, dir); /* the very same once more */
     assert_string_equal(found("00ff", NOW), "2");
-    ms_run(": > %s/2/cert.pem", dir); /* when it replaced 1 is not known */
+    make("00ff", 0, 10, 2);
+    ms_run("ln -sfn 2 %s/current", dir); /* 3 replaced nothing */
+    assert_string_equal(found("00ff", NOW), "1");
+}
+
+static void not_when_its_successor_came_who_knows_when(void **state)
+{
+    (void)state;
+    make("00ff", 0, 10, 2);
+    ms_run(": > %s/2/cert.pem", dir);
     assert_string_equal(found("00ff", NOW), "");
+    make("00ff", 0, 10, 2);
+    tell(2, meta("00ff", 0, 0));
+    assert_string_equal(found("00ff", NOW), "2");
 }
 
 static void a_refusal_counts_for_a_day(void **state)
@@ -110,6 +157,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_replaced_long_ago),
+        cmocka_unit_test(nothing_but_our_own),
+        cmocka_unit_test(never_what_is_live),
+        cmocka_unit_test(not_when_its_successor_came_who_knows_when),
         cmocka_unit_test(a_refusal_counts_for_a_day),
     };
     int rc;
