@@ -22,8 +22,8 @@
 static apr_pool_t *pool;
 
 /* i installed anew, r renewed, k kept, f failed, e ends soon, h an hour
- * passes, d a day, t told well, x told in vain. What waits is i r c(overed)
- * e f, "-" nothing. */
+ * passes, d a day, s a second less than that, t told well, x told in vain.
+ * What waits is i r c(overed) e f, "-" nothing. */
 static const struct {
     const char *steps;
     const char *waits[8];
@@ -35,19 +35,25 @@ static const struct {
     {"ft", {"f", "-"}},
     {"fx", {"f", "-"}},
     {"fthf", {"f", "-", "-", "-"}},
+    {"ftsf", {"f", "-", "-", "-"}},
     {"ftdf", {"f", "-", "-", "f"}},
     {"fxdf", {"f", "-", "-", "f"}},
     {"fi", {"f", "i"}},
     {"ftrtt", {"f", "-", "rc", "c", "-"}},
     {"ftitx", {"f", "-", "ic", "c", "c"}},
     {"ftkt", {"f", "-", "c", "-"}},
+    {"ftktk", {"f", "-", "c", "-", "-"}},
     {"ftkf", {"f", "-", "c", "-"}},
     {"fthihf", {"f", "-", "-", "ic", "ic", "i"}},
     {"k", {"-"}},
     {"et", {"e", "-"}},
     {"ex", {"e", "-"}},
     {"ethe", {"e", "-", "-", "-"}},
+    {"etse", {"e", "-", "-", "-"}},
     {"etde", {"e", "-", "-", "e"}},
+    {"ite", {"i", "-", "e"}},
+    {"fte", {"f", "-", "e"}},
+    {"etf", {"e", "-", "f"}},
     {"er", {"e", "r"}},
     {"ek", {"e", "-"}},
     {"ef", {"e", "ef"}},
@@ -92,6 +98,9 @@ static void step(cfo_notices_t *notices, char letter, apr_time_t *now)
     case 'd':
         *now += 86400 * SECOND;
         break;
+    case 's':
+        *now += 86399 * SECOND;
+        break;
     default:
         assert_true(next >= 0);
         cfo_notices_told(notices, (cfo_notice_t)next, letter == 't', *now,
@@ -111,6 +120,8 @@ static void stories(void **state)
             if (strcmp(waiting(&notices), rows[i].waits[k]))
                 fail_msg("%s, step %zu: %s waits", rows[i].steps, k,
                          waiting(&notices));
+            assert_int_equal(cfo_notices_next(&notices) == -1,
+                             notices.waiting == 0);
         }
     }
 }
@@ -130,14 +141,24 @@ static void tries_get_rarer(void **state)
         assert_int_equal(notices.tries, i);
         assert_true(notices.next_try > now);
         assert_true(notices.next_try <= now + CFO_BACKOFF_MAX);
+        if (i == 1)
+            assert_true(notices.next_try <= now + 36 * SECOND);
         now = cfo_notices_due(&notices);
     }
     assert_true(now > NOW + 900 * CFO_BACKOFF_MAX / 2);
     /* something new is told at once */
     cfo_notices_installed(&notices, 1);
-    assert_true(cfo_notices_due(&notices) <= now);
+    assert_true(cfo_notices_due(&notices) < NOW);
+    cfo_notices_told(&notices, CFO_NOTICE_ISSUED, 0, now, "a");
+    assert_true(cfo_notices_due(&notices) > now);
+    /* and what waits behind another, once that was taken */
     cfo_notices_told(&notices, CFO_NOTICE_ISSUED, 1, now, "a");
+    assert_true(cfo_notices_due(&notices) < NOW && notices.tries == 0);
     cfo_notices_told(&notices, CFO_NOTICE_RENEWED, 1, now, "a");
+    assert_true(cfo_notices_due(&notices) == 0 && notices.tries == 0);
+    /* what is said once leaves no count behind */
+    cfo_notices_failed(&notices, now);
+    cfo_notices_told(&notices, CFO_NOTICE_ERRORED, 0, now, "a");
     assert_true(cfo_notices_due(&notices) == 0 && notices.tries == 0);
 }
 
@@ -150,6 +171,19 @@ static void a_clock_set_back_silences_nothing(void **state)
     cfo_notices_told(&notices, CFO_NOTICE_ERRORED, 1, NOW, "a");
     cfo_notices_failed(&notices, NOW - SECOND);
     assert_string_equal(waiting(&notices), "f");
+}
+
+/* CFOriginNotifyCommand gets them. */
+static void words(void **state)
+{
+    static const char *const expected[] = {"issued", "renewed", "recovered",
+                                           "expiring", "errored"};
+
+    (void)state;
+    assert_int_equal(COUNT(expected), CFO_NOTICES);
+    for (int i = 0; i < CFO_NOTICES; i++)
+        assert_string_equal(cfo_notice_word((cfo_notice_t)i), expected[i]);
+    assert_string_equal(cfo_notice_word(CFO_NOTICES), "unknown");
 }
 
 static void reads_what_it_wrote(void **state)
@@ -214,6 +248,11 @@ static void what_another_noted_stays(void **state)
          {.told_errored = 5},
          {.told_errored = 4, .told_expiring = 7, .unwell = 1},
          {.told_errored = 5, .told_expiring = 7, .unwell = 1}},
+        {"each of the two was told later by one",
+         {0},
+         {.told_errored = 4, .told_expiring = 7},
+         {.told_errored = 5, .told_expiring = 6},
+         {.told_errored = 5, .told_expiring = 7}},
         {"it is well there", {.unwell = 1}, {.unwell = 1}, {0}, {0}},
         {"it is unwell here", {0}, {.unwell = 1}, {0}, {.unwell = 1}},
     };
@@ -234,6 +273,7 @@ int main(void)
         cmocka_unit_test(stories),
         cmocka_unit_test(tries_get_rarer),
         cmocka_unit_test(a_clock_set_back_silences_nothing),
+        cmocka_unit_test(words),
         cmocka_unit_test(reads_what_it_wrote),
         cmocka_unit_test(rubbish_is_nothing),
         cmocka_unit_test(what_another_noted_stays)};
