@@ -679,6 +679,8 @@ static void former_ones_are_kept_up_to_a_limit(void **state)
         int known, is_pair, expected;
         const char *first, *last;
     } rows[] = {
+        {-1, 0, 0, NULL, NULL}, /* no meta.json */
+        {-1, 1, 1, "live", "live"},
         {0, 0, 0, NULL, NULL},
         {0, 1, 1, "live", "live"},
         {1, 0, 1, "0", "0"},
@@ -695,7 +697,7 @@ static void former_ones_are_kept_up_to_a_limit(void **state)
             apr_array_make(pool, 1, sizeof(const char *));
         cfo_cert_facts_t facts = {.sha256 = "live"};
         cfo_meta_t meta = {.former = known};
-        cfo_entry_t live = {.meta = &meta};
+        cfo_entry_t live = {.meta = rows[i].known < 0 ? NULL : &meta};
         const apr_array_header_t *former;
 
         for (int n = 0; n < rows[i].known; n++) {
