@@ -31,7 +31,9 @@ static void test_characters(void **state)
         {"\xf0\x90\x80\x80", 4, 0x10000},
         {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
         {"\x80", 0, 0}, /* the middle of one */
+        {"\x84\x80\x80\x80", 0, 0},
         {"\xff", 0, 0},
+        {"\xfc\x80\x80\x80", 0, 0},
         {"\xf8\x88\x80\x80\x80", 0, 0}, /* five bytes */
         {"\xc3", 0, 0},                 /* cut off */
         {"\xe2\x80", 0, 0},

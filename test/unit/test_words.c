@@ -43,8 +43,9 @@ static void request_types(void **state)
             assert_string_equal(cfo_request_type_word(type), rows[i].word);
         }
     }
-    assert_string_equal(cfo_request_type_word((cfo_request_type_t)7),
-                        "unknown");
+    assert_string_equal(cfo_request_type_word(CFO_REQUEST_TYPES), "unknown");
+    assert_int_equal(cfo_request_type_other(CFO_ORIGIN_ECC), CFO_ORIGIN_RSA);
+    assert_int_equal(cfo_request_type_other(CFO_ORIGIN_RSA), CFO_ORIGIN_ECC);
 }
 
 static void validities(void **state)
@@ -166,6 +167,10 @@ static void times(void **state)
     } rows[] = {
         {"2026-11-23T08:00:00Z", APR_INT64_C(1795420800000000),
          "2026-11-23T08:00:00Z"},
+        {"2026-11-23t08:00:00z", APR_INT64_C(1795420800000000),
+         "2026-11-23T08:00:00Z"},
+        {"2026-11-24T07:59:00+23:59", APR_INT64_C(1795420800000000),
+         "2026-11-23T08:00:00Z"},
         {"2014-01-01T05:20:00.12345Z", APR_INT64_C(1388553600123450),
          "2014-01-01T05:20:00Z"},
         {"2014-01-01T05:20:00.123456789Z", APR_INT64_C(1388553600123456),
@@ -205,6 +210,11 @@ static void times(void **state)
         {"2026-01-01T00:00:00", 0, NULL},
         {"2026-01-01T00:00:00.Z", 0, NULL},
         {"2026-01-01T00:00:00+24:00", 0, NULL},
+        {"2026-01-01T00:00:00+01:60", 0, NULL},
+        {"2026-01-01T00:00:00+01:0", 0, NULL},
+        {"2026-01-01T00:00:00*01:00", 0, NULL},
+        {"2026-01-01X00:00:00Z", 0, NULL},
+        {"2026-1/-01T00:00:00Z", 0, NULL},
         {"2026-01-01T00:00:00Zx", 0, NULL},
         {"2026-01-01T00:00:00Z UTC", 0, NULL},
         {"2026-01-01 00:00:00 UTC", 0, NULL},
