@@ -158,6 +158,47 @@ static void test_lines_without_memory(void **state)
 }
 
 /* More than a pipe holds, read in between, arrives whole and in order. */
+/* Whoever reads for months needs no more memory than for a line. */
+static void test_lines_use_their_memory_again(void **state)
+{
+    cfo_lines_t *lines = cfo_lines_make(pool, 100);
+    int failed = 0, taken = 0;
+    struct rlimit was;
+
+    (void)state;
+    cfo_lines_put(lines, "1\n", 2);
+    was = take_no_memory();
+    for (int i = 0; i < 4000000; i++) {
+        failed += cfo_lines_put(lines, "12345678\n9", 10) != APR_SUCCESS;
+        taken += cfo_lines_next(lines) != NULL;
+    }
+    setrlimit(RLIMIT_AS, &was);
+    assert_int_equal(failed, 0);
+    assert_int_equal(taken, 4000000);
+}
+
+/* What one reader leaves, another takes in. */
+static void test_lines_are_handed_over(void **state)
+{
+    cfo_lines_t *lines = cfo_lines_make(pool, 100);
+    cfo_lines_t *others = cfo_lines_make(pool, 100);
+    apr_size_t len;
+    const char *rest = cfo_lines_rest(lines, &len);
+
+    (void)state;
+    assert_int_equal(len, 0);
+    assert_int_equal(cfo_lines_put(others, rest, len), APR_SUCCESS);
+    cfo_lines_put(lines, "one\ntwo\nthr", 11);
+    assert_string_equal(cfo_lines_next(lines), "one");
+    rest = cfo_lines_rest(lines, &len);
+    assert_int_equal(len, 7);
+    cfo_lines_put(others, rest, len);
+    cfo_lines_put(others, "ee\n", 3);
+    assert_string_equal(cfo_lines_next(others), "two");
+    assert_string_equal(cfo_lines_next(others), "three");
+    assert_null(cfo_lines_next(others));
+}
+
 static void test_queue_and_lines_together(void **state)
 {
     enum { LINES = 3000 };
@@ -495,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_lines_zero_byte_hides_nothing),
         cmocka_unit_test(test_lines_without_memory),
+        cmocka_unit_test(test_lines_use_their_memory_again),
+        cmocka_unit_test(test_lines_are_handed_over),
         cmocka_unit_test(test_queue_and_lines_together),
         cmocka_unit_test(test_requests_round_trip),
         cmocka_unit_test(test_lines_that_are_no_request),
