@@ -47,36 +47,81 @@ static cfo_entry_t *found(apr_pool_t *p, const char *name, const char *sha256)
     facts->issuer = apr_pstrdup(p, "an issuer");
     entry->stored.state = CFO_STORED_PAIR;
     entry->stored.facts = facts;
+    entry->stored.installed = 3;
     entry->generation = 1;
+    entry->server = 5;
+    entry->stamp.size[1] = 6;
     entry->cert_path = apr_pstrcat(p, "/s/", name, "/cert.pem", NULL);
     entry->key_path = apr_pstrcat(p, "/s/", name, "/key.pem", NULL);
     entry->meta = apr_pcalloc(p, sizeof(cfo_meta_t));
     return entry;
 }
 
-/* Keep what a look found whose pool is written over and gone at once. */
+static void spoil(const void *memory, size_t size)
+{
+    memset((void *)(uintptr_t)memory, '?', size);
+}
+
+/* As when its pool is gone, and something else has taken the memory. */
+static void spoil_entry(cfo_entry_t *entry)
+{
+    const cfo_cert_facts_t *facts = entry->stored.facts;
+    const char *texts[] = {facts->serial,
+                           facts->sha256,
+                           facts->key,
+                           facts->spki_sha256,
+                           facts->issuer,
+                           entry->cert_path,
+                           entry->key_path,
+                           entry->fault,
+                           APR_ARRAY_IDX(facts->hostnames, 0, const char *)};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i])
+            spoil(texts[i], strlen(texts[i]));
+    }
+    spoil(facts->hostnames->elts, sizeof(const char *));
+    spoil(facts->hostnames, sizeof(*facts->hostnames));
+    spoil(facts, sizeof(*facts));
+    spoil(entry, sizeof(*entry));
+}
+
+/* Keep what a look found whose memory is written over at once. */
 static const cfo_entry_t *keep(const char *name, const char *sha256)
 {
-    const cfo_entry_t *kept;
-    apr_pool_t *p;
+    cfo_entry_t *entry = found(pool, name, sha256);
+    const cfo_entry_t *kept = cfo_known_keep(&known, entry);
 
-    apr_pool_create(&p, pool);
-    kept = cfo_known_keep(&known, found(p, name, sha256));
-    apr_pool_destroy(p);
+    spoil_entry(entry);
     return kept;
+}
+
+/* All of "a" with "hash" as it was found, but for its meta. */
+static void assert_whole(const cfo_entry_t *entry)
+{
+    const cfo_cert_facts_t *facts = entry->stored.facts;
+
+    assert_string_equal(entry->cert_path, "/s/a/cert.pem");
+    assert_string_equal(entry->key_path, "/s/a/key.pem");
+    assert_int_equal(entry->stored.state, CFO_STORED_PAIR);
+    assert_true(entry->stored.installed == 3);
+    assert_int_equal(entry->generation, 1);
+    assert_true(entry->server == 5);
+    assert_true(entry->stamp.size[1] == 6);
+    assert_null(entry->meta);
+    assert_string_equal(facts->serial, "1a");
+    assert_string_equal(facts->sha256, "hash");
+    assert_string_equal(facts->spki_sha256, "hash");
+    assert_string_equal(facts->key, "EC P-256");
+    assert_string_equal(facts->issuer, "an issuer");
+    assert_int_equal(facts->hostnames->nelts, 1);
+    assert_string_equal(APR_ARRAY_IDX(facts->hostnames, 0, const char *), "a");
 }
 
 static void what_is_kept_stands_alone(void **state)
 {
-    const cfo_entry_t *kept = keep("a", "hash");
-
     (void)state;
-    assert_string_equal(kept->cert_path, "/s/a/cert.pem");
-    assert_string_equal(kept->key_path, "/s/a/key.pem");
-    assert_string_equal(kept->stored.facts->serial, "1a");
-    assert_string_equal(
-        APR_ARRAY_IDX(kept->stored.facts->hostnames, 0, const char *), "a");
-    assert_null(kept->meta);
+    assert_whole(keep("a", "hash"));
 }
 
 static void an_unchanged_pair_is_held_once(void **state)
@@ -100,10 +145,12 @@ static void a_touched_pair_has_its_new_stamp(void **state)
     entry->stamp.ctime_sec[1] = 7;
     entry->stored.installed = 8;
     entry->stored.adopted = 1;
+    entry->server = 9;
     assert_ptr_equal(cfo_known_keep(&known, entry), kept);
     assert_true(kept->stamp.ctime_sec[1] == 7);
     assert_true(kept->stored.installed == 8);
     assert_int_equal(kept->stored.adopted, 1);
+    assert_true(kept->server == 9);
 }
 
 static void what_is_not_sound_is_not_kept(void **state)
@@ -137,20 +184,17 @@ static void what_is_not_sound_is_not_kept(void **state)
 
 static void a_copy_stands_alone(void **state)
 {
-    cfo_entry_t *entry;
+    cfo_entry_t *entry = found(pool, "a", "hash"), nothing = {0};
     const cfo_entry_t *copy;
-    apr_pool_t *p;
 
     (void)state;
-    apr_pool_create(&p, pool);
-    entry = found(p, "a", "hash");
-    entry->fault = apr_pstrdup(p, "why");
+    entry->fault = apr_pstrdup(pool, "why");
     copy = cfo_known_copy(pool, entry);
-    apr_pool_destroy(p);
+    spoil_entry(entry);
     assert_string_equal(copy->fault, "why");
-    assert_string_equal(copy->stored.facts->issuer, "an issuer");
-    assert_string_equal(copy->cert_path, "/s/a/cert.pem");
-    assert_null(copy->meta);
+    assert_whole(copy);
+    copy = cfo_known_copy(pool, &nothing);
+    assert_true(!copy->stored.facts && !copy->cert_path && !copy->fault);
 }
 
 static void what_a_generation_did_not_see_is_forgotten(void **state)
@@ -169,13 +213,22 @@ static void what_a_generation_did_not_see_is_forgotten(void **state)
     assert_string_equal(b->cert_path, "/s/b/cert.pem"); /* for this one */
 }
 
+static apr_status_t count_one(void *data)
+{
+    ++*(int *)data;
+    return APR_SUCCESS;
+}
+
 static void memory_of_what_went_is_given_back(void **state)
 {
     const cfo_entry_t *a = keep("a", "hash"), *moved;
-    unsigned most = 0;
+    static int given_back;
     int i;
+    unsigned most = 0;
 
     (void)state;
+    apr_pool_cleanup_register(known.pool, &given_back, count_one,
+                              apr_pool_cleanup_null);
     for (i = 0; i < 1000; i++) {
         cfo_known_begin(&known);
         moved = keep("a", "hash");
@@ -185,9 +238,23 @@ static void memory_of_what_went_is_given_back(void **state)
         assert_int_equal(apr_hash_count(known.pairs), 2);
     }
     assert_ptr_not_equal(moved, a);
-    assert_string_equal(moved->stored.facts->sha256, "hash");
-    assert_string_equal(moved->stored.facts->issuer, "an issuer");
+    assert_whole(moved);
     assert_in_range(most, 10, 100);
+    assert_int_equal(given_back, 1);
+}
+
+static void what_left_counts_too(void **state)
+{
+    apr_pool_t *first = known.pool;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        cfo_known_begin(&known);
+        keep(apr_itoa(pool, i), "hash");
+        cfo_known_end(&known);
+    }
+    assert_ptr_not_equal(known.pool, first);
+    assert_in_range(known.gone, 10, 90);
 }
 
 /* The move to fresh memory is no look at anything. */
@@ -223,6 +290,7 @@ int main(void)
         KNOWN_TEST(a_copy_stands_alone),
         KNOWN_TEST(what_a_generation_did_not_see_is_forgotten),
         KNOWN_TEST(memory_of_what_went_is_given_back),
+        KNOWN_TEST(what_left_counts_too),
         KNOWN_TEST(what_was_moved_was_not_seen),
     };
 
