@@ -161,7 +161,7 @@ static void faults(void **state)
         CFO_NAME_LENGTH);
 }
 
-/* Every sentence ends with what is allowed. */
+/* Every sentence is another, and ends with what is allowed. */
 static void sentences(void **state)
 {
     (void)state;
@@ -170,6 +170,8 @@ static void sentences(void **state)
 
         assert_true(strncmp(text, "is ", 3) == 0);
         assert_true(strstr(text, "allowed") || strstr(text, "example.com"));
+        assert_string_not_equal(
+            text, cfo_name_fault_text((cfo_name_fault_t)(f + 1)));
     }
 }
 
@@ -245,6 +247,7 @@ static void uncovered(void **state)
         {"*.x.org", "a.x.org", "*.x.org"},
         {"*.x.org", "*.x.org", NULL},
         {"*.b.x.org", "*.x.org", "*.b.x.org"},
+        {"org", "*.x.org", "org"},
         {"a.x.org", "", "a.x.org"},
         {"a.x.org", NULL, "a.x.org"},
         {"", "a.x.org", NULL},

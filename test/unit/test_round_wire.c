@@ -352,6 +352,7 @@ static const cfo_event_t events[] = {
      .op = 4,
      .outcome = CFO_RATE_LIMITED,
      .calls = 3},
+    {.kind = CFO_EVENT_CALLS, .op = 0, .outcome = CFO_OK, .calls = 1},
     {.kind = CFO_EVENT_CLOCK, .offset = -apr_time_from_sec(86400) - 7},
     {.kind = CFO_EVENT_SERVED, .name = "a.x.org", .ok = 1, .sha256 = "ab"},
     {.kind = CFO_EVENT_SERVED, .name = "a.x.org", .ok = -1, .message = "no"},
@@ -422,6 +423,35 @@ static void test_events_round_trip(void **state)
         if (a->kind == CFO_EVENT_FAILED)
             same_attempt(&a->attempt, &b->attempt);
     }
+}
+
+/* A word that a newer keeper may know is no reason to lose the rest. */
+static void test_unknown_words(void **state)
+{
+    const char *fault;
+    const cfo_event_t *event = cfo_event_read(
+        pool, "{\"event\":\"log\",\"level\":\"loud\",\"message\":\"m\"}",
+        &fault);
+
+    (void)state;
+    assert_int_equal(event->level, CFO_LEVEL_INFO);
+    event =
+        cfo_event_read(pool,
+                       "{\"event\":\"failed\",\"name\":\"a\",\"request_type\":"
+                       "\"origin-ecc\",\"attempt\":{\"failures\":2,"
+                       "\"last_error\":{\"kind\":\"odd\",\"code\":7}}}",
+                       &fault);
+    assert_int_equal(event->attempt.failures, 2);
+    assert_int_equal(event->attempt.last_error.kind, CFO_LOCAL);
+    assert_int_equal(event->attempt.last_error.code, 7);
+    event =
+        cfo_event_read(pool,
+                       "{\"event\":\"failed\",\"name\":\"a\",\"request_type\":"
+                       "\"origin-ecc\",\"attempt\":{\"failures\":2,"
+                       "\"last_error\":{}}}",
+                       &fault);
+    assert_int_equal(event->attempt.last_error.kind, CFO_LOCAL);
+    assert_int_equal(event->attempt.last_error.retry_after, -1);
 }
 
 static void test_bad_events(void **state)
@@ -519,10 +549,15 @@ static int drop_pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_plan_round_trip),   TEST(test_optional_fields_stay_null),
-        TEST(test_bad_plans),         TEST(test_cut_plans),
-        TEST(test_events_round_trip), TEST(test_bad_events),
-        TEST(test_hostile_text),      TEST(test_next_try_is_rounded_up),
+        TEST(test_plan_round_trip),
+        TEST(test_optional_fields_stay_null),
+        TEST(test_bad_plans),
+        TEST(test_cut_plans),
+        TEST(test_events_round_trip),
+        TEST(test_unknown_words),
+        TEST(test_bad_events),
+        TEST(test_hostile_text),
+        TEST(test_next_try_is_rounded_up),
         TEST(test_rubbish_attempts),
     };
     int failed;
