@@ -88,32 +88,48 @@ static void a_place_stays(void **state)
     cfo_place_close(&place);
 }
 
+/* One link after the other, as the kernel does. */
+static void links_are_followed_up_to_a_limit(void **state)
+{
+    cfo_pem_t text;
+
+    (void)state;
+    ms_run("cd %s && echo far >0 && for n in $(seq 41); do "
+           "ln -s $((n - 1)) $n; done",
+           dir);
+    assert_int_equal(
+        cfo_place_read(pool, apr_pstrcat(pool, dir, "/40", NULL), &text),
+        APR_SUCCESS);
+    assert_string_equal(text.data, "far\n");
+    assert_int_equal(
+        cfo_place_read(pool, apr_pstrcat(pool, dir, "/41", NULL), &text),
+        ELOOP);
+}
+
 /* Whatever comes of it, no descriptor stays open. */
 static void nothing_stays_open(void **state)
 {
-    static const char *const paths[] = {"to_two", "loop", "nothing/f",
-                                        "empty/g"};
-    int before = dup(0), after;
+    static const char *const paths[] = {
+        "a/f", "to_two", "absolute", "loop", "nothing/f", "empty/g", "a"};
+    const char *before = ms_names(pool, "/proc/self/fd");
 
     (void)state;
-    close(before);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         cfo_pem_t text;
 
         (void)cfo_place_read(pool, apr_pstrcat(pool, dir, "/", paths[i], NULL),
                              &text);
+        assert_string_equal(ms_names(pool, "/proc/self/fd"), before);
     }
-    after = dup(0);
-    assert_int_equal(before, after);
-    close(after);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read),
-        cmocka_unit_test(a_place_stays),
+        cmocka_unit_test(links_are_followed_up_to_a_limit),
         cmocka_unit_test(nothing_stays_open),
+        cmocka_unit_test(a_place_stays),
     };
 
     apr_initialize();
