@@ -338,15 +338,20 @@ static void test_lines_that_are_no_request(void **state)
     }
 }
 
-/* One that shares nothing with the original, which is gone. */
-static cfo_answer_t *copy_of(const cfo_answer_t *answer)
+/* One that shares nothing with the original, which is written over. */
+static cfo_answer_t *copy_of(cfo_answer_t *answer)
 {
-    apr_pool_t *first;
-    cfo_answer_t *copy;
+    cfo_answer_t *copy = cfo_wire_copy_answer(pool, answer);
+    const char *texts[] = {answer->result.message, answer->result.ray,
+                           answer->certificate,    answer->serial,
+                           answer->zone_id,        answer->zone,
+                           answer->sha256};
 
-    apr_pool_create(&first, pool);
-    copy = cfo_wire_copy_answer(pool, cfo_wire_copy_answer(first, answer));
-    apr_pool_destroy(first);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i])
+            memset((char *)(uintptr_t)texts[i], '?', strlen(texts[i]));
+    }
+    memset(answer, '?', sizeof(*answer));
     return copy;
 }
 
