@@ -72,6 +72,11 @@ typedef struct cfo_attempt_t {
 apr_time_t cfo_schedule_due(const cfo_attempt_t *attempt, cfo_cause_t cause,
                             apr_time_t paused_until, apr_time_t now);
 
+/** 1 when nothing waits any more that had to wait until then: the time has
+ * come, or lies further ahead than any wait, so that the clock that counted
+ * it was wrong. */
+int cfo_schedule_is_over(apr_time_t until, apr_time_t now);
+
 /** The count of failures that a try begins with: 0 after a reload. */
 int cfo_schedule_failures(const cfo_attempt_t *attempt, cfo_cause_t cause);
 

@@ -353,7 +353,8 @@ static int has_changed(const cfo_generation_t *gen, const cfo_standing_t *st,
     const char *dir = cfo_store_dir(ptemp, gen->global->store, st->folder,
                                     st->wanted->request_type);
 
-    if (st->decision.reason == CFO_UNREADABLE && st->due_at <= now)
+    if (st->decision.reason == CFO_UNREADABLE &&
+        cfo_schedule_is_over(st->due_at, now))
         return 1;
     if (!st->forced && cfo_store_is_forced(ptemp, dir))
         return 1;

@@ -227,7 +227,7 @@ int cfo_tries_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
     if (gen->handed_over && !st->asked)
         return 0;
     return (st->decision.action != CFO_KEEP || st->repair) && !st->trying &&
-           own_time(gen, st) <= now &&
+           cfo_schedule_is_over(own_time(gen, st), now) &&
            cfo_schedule_due(NULL, CFO_CAUSE_TICK,
                             gen->accounts[st->wanted->account].paused_until,
                             now) <= now;

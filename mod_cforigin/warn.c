@@ -114,7 +114,8 @@ void cfo_warn_look(cfo_generation_t *gen, apr_time_t now)
 int cfo_warn_is_due(const cfo_generation_t *gen, const cfo_standing_t *st,
                     apr_time_t now)
 {
-    return gen->global->notify && st->tell_at && st->tell_at <= now;
+    return gen->global->notify && st->tell_at &&
+           cfo_schedule_is_over(st->tell_at, now);
 }
 
 void cfo_warn_fill(cfo_generation_t *gen, cfo_standing_t *st, cfo_item_t *item,

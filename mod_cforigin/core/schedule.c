@@ -136,6 +136,11 @@ apr_time_t cfo_schedule_next_try(const cfo_result_t *result, int failures,
     return whole_second(last_try + earlier(wait, CFO_BACKOFF_MAX));
 }
 
+int cfo_schedule_is_over(apr_time_t until, apr_time_t now)
+{
+    return until <= now || until > now + CFO_BACKOFF_MAX + APR_USEC_PER_SEC;
+}
+
 /* Without a thought for pauses. */
 static apr_time_t attempt_due(const cfo_attempt_t *attempt, cfo_cause_t cause,
                               apr_time_t now)

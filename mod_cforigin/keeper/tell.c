@@ -258,7 +258,8 @@ static int tell_one(speaker_t *speaker, telling_t *telling, apr_pool_t *p)
     cfo_notify_end_t end = CFO_NOTIFY_FAILED;
     cfo_notify_t notify;
 
-    if (next < 0 || telling->notices.next_try > apr_time_now())
+    if (next < 0 ||
+        !cfo_schedule_is_over(telling->notices.next_try, apr_time_now()))
         return 0;
     notify = describe(speaker, telling, (cfo_notice_t)next, p);
     if (!fault)

@@ -315,6 +315,28 @@ def test_a_changed_token_counts_as_a_reload(httpd, cloudflare, clock):
     assert clock.now - tried < 150
 
 
+def test_a_clock_that_was_ahead_puts_nothing_off(httpd, cloudflare, clock):
+    """A failure in the wrong month is tried again when the clock is right,
+    not in that month."""
+    name = "a.example.com"
+    cloudflare.fault({"op": "create"}, {"preset": "10000"})
+    httpd.managed(name)
+    life.show_status(httpd)
+    httpd.expect(FAILED)
+    httpd.tolerate(r"cforigin:warn.*clock")
+    httpd.start()
+    await_failures(httpd, name, 1, clock)
+    clock.follow = False
+    clock.forward(days=30)
+    await_failures(httpd, name, 2, clock)
+    clock.until(lambda: life.shown(httpd, name)["failures"] == 2,
+                "the second failure shown")
+    clock.forward(days=-30)
+    cloudflare.release()
+    life.await_generation(httpd, name, 1, clock)
+    life.await_served(httpd, name, clock)
+
+
 def test_a_bad_token_file_is_tried_again(httpd, cloudflare, clock):
     """A fault of this machine is waited for like any other."""
     httpd.token_file.unlink()

@@ -142,6 +142,33 @@ def test_it_is_told_until_it_exits_with_0(httpd, cloudflare, clock, told):
     assert life.shown(httpd, "a.example.com")["state"] == "ok"
 
 
+def test_what_a_wrong_clock_put_off_is_told(httpd, clock, told):
+    """It did not understand in the wrong month; it is told again when the
+    clock is right, also after a restart, not in that month."""
+    told.exits_with(3)
+    httpd.managed("a.example.com")
+    httpd.expect(r"cforigin:warn.*exited with 3")
+    clock.follow = False
+    clock.forward(days=30)
+    httpd.tolerate(r"cforigin:(warn|error).*clock")
+    httpd.start()
+    clock.until(lambda: len(told.all()) >= 1, "a first time", 40)
+    clock.forward(days=-30)
+    before = len(told.all())
+    clock.until(lambda: len(told.all()) > before, "once more", 40)
+    clock.forward(days=30)
+    before = len(told.all())
+    clock.forward(days=1)
+    clock.until(lambda: len(told.all()) > before, "and once more", 40)
+    httpd.stop()
+    clock.forward(days=-31)
+    told.exits_with(0)
+    before = len(told.all())
+    httpd.start()
+    clock.until(lambda: len(told.all()) > before, "after the restart", 40)
+    assert set(told.events("a.example.com")) == {"issued"}
+
+
 def test_what_no_keeper_could_tell_is_told_by_the_next(httpd, clock, told):
     """That it ends soon is told although the keeper could not start when it
     was due, nor before a reload."""

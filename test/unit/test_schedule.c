@@ -268,6 +268,21 @@ static void due(void **state)
     assert_true(cfo_schedule_due(NULL, CFO_CAUSE_TICK, 0, NOW) == NOW);
 }
 
+/* No wait is longer than a day: what lies further ahead was counted by a clock
+ * that was wrong. */
+static void a_wait_is_over(void **state)
+{
+    (void)state;
+
+    assert_true(cfo_schedule_is_over(0, NOW));
+    assert_true(cfo_schedule_is_over(NOW, NOW));
+    assert_false(cfo_schedule_is_over(NOW + 1, NOW));
+    assert_false(cfo_schedule_is_over(NOW + DAY, NOW));
+    assert_false(cfo_schedule_is_over(NOW + DAY + SEC - 1, NOW));
+    assert_true(cfo_schedule_is_over(NOW + DAY + 2 * SEC, NOW));
+    assert_true(cfo_schedule_is_over(NOW + 9 * YEAR, NOW));
+}
+
 static void rubbish_is_due(void **state)
 {
     cfo_attempt_t attempt = {
@@ -307,6 +322,7 @@ int main(void)
         cmocka_unit_test(next_tries),
         cmocka_unit_test(tries_spread),
         cmocka_unit_test(due),
+        cmocka_unit_test(a_wait_is_over),
         cmocka_unit_test(rubbish_is_due),
         cmocka_unit_test(counts),
     };
