@@ -54,12 +54,12 @@ static void settle(cfo_generation_t *gen, cfo_standing_t *st,
                    const cfo_event_t *event)
 {
     st->trying = 0;
-    st->repair = 0; /* once a generation: a place that can't be written is
-                     * told, not tried at every tick */
     if (event->kind == CFO_EVENT_FAILED) {
         cfo_tries_failed(gen, st, &event->attempt);
         return;
     }
+    st->repair = 0; /* once a generation: a place that can't be written is
+                     * told, not tried at every tick */
     cfo_retained_put_attempt(gen->retained, st->key, NULL);
     cfo_standing_settled(gen, st, event->kind == CFO_EVENT_KEPT,
                          apr_time_now());

@@ -94,8 +94,7 @@ void cfo_record_fill(const cfo_generation_t *gen, const cfo_standing_t *st,
     live->generation = st->entry->generation;
     if (!live->adopted) /* a success leaves no attempt; it is one itself */
         live->last_try = st->entry->stored.installed;
-    if (st->decision.action != CFO_KEEP ||
-        st->decision.reason == CFO_UNREADABLE)
+    if (st->decision.action != CFO_KEEP || st->attempt->failures > 0)
         live->next_try = cfo_tries_at(gen, st);
     if (facts && st->entry->cert_path)
         fill_pair(facts, st->served, live);

@@ -240,11 +240,12 @@ apr_time_t cfo_tries_next(const cfo_generation_t *gen)
 
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         const cfo_standing_t *st = &gen->standings[i];
-        apr_time_t at = st->decision.action != CFO_KEEP
+        int fails = st->repair && st->attempt->failures > 0;
+        apr_time_t at = st->decision.action != CFO_KEEP || fails
                             ? cfo_tries_at(gen, st)
                             : st->decision.renew_at;
 
-        if (st->decision.action == CFO_KEEP &&
+        if (st->decision.action == CFO_KEEP && !fails &&
             st->wanted->settings.renew_manual)
             continue;
         if (at && (next == 0 || at < next))

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import life
 import pairs
 import waiting
 from conftest import MPMS
@@ -137,6 +138,33 @@ def test_a_hand_edited_target_is_repaired_and_never_served(httpd, folder):
     waiting.until(lambda: pairs.belong_together(folder / "origin.pem", key),
                   "repair of the target", 25)
     assert key.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_repair_that_failed_is_tried_again(httpd, folder, clock):
+    """The store was of no use to the keeper when the reload had it repair the
+    files: that shows, with a next try, and is over by itself."""
+    httpd.vhost("a.example.com", "CFOrigin on", *target_lines(folder))
+    life.show_status(httpd)
+    httpd.expect("cforigin:error.*chmod it to 0755; next try")
+    httpd.start()
+    certificate = folder / "origin.pem"
+    good = certificate.read_text()
+    certificate.write_text("")
+    httpd.store.chmod(0o777)
+    httpd.graceful()
+    clock.until(lambda: life.shown(httpd, "a.example.com")["failures"] == 1,
+                "the failure shown")
+    seen = life.shown(httpd, "a.example.com")
+    assert (seen["state"], seen["reason"]) == ("degraded", "valid")
+    assert 20 <= life.moment(seen["next_try"]) - life.moment(
+        seen["last_try"]) <= 40
+    assert certificate.read_text() == ""
+    httpd.store.chmod(0o755)
+    clock.until(lambda: certificate.read_text() == good, "the repair")
+    clock.until(lambda: life.shown(httpd, "a.example.com")["state"] == "ok",
+                "the state")
+    seen = life.shown(httpd, "a.example.com")
+    assert (seen["failures"], seen["next_try"]) == (0, None)
 
 
 def test_a_target_that_cannot_be_written_is_said_once(httpd, cloudflare):
