@@ -41,8 +41,7 @@ typedef struct cfo_retained_t {
                                   * reloaded: what failed before is tried
                                   * again */
     cfo_cause_t pardoned_by;
-    struct apr_hash_t *pardons;  /* by account: when its token was changed,
-                                  * apr_time_t * */
+    struct apr_hash_t *tokens;   /* by account: cfo_kept_token_t */
     apr_interval_time_t graceful_interval; /* doubled while old processes
                                             * linger; 0: as configured */
 
@@ -89,10 +88,16 @@ typedef struct cfo_retained_t {
 /** Find it, or make it at the first pass. */
 cfo_retained_t *cfo_retained_get(process_rec *process);
 
-/** When this account's token was changed; 0: not since the start. */
-void cfo_retained_put_pardon(cfo_retained_t *r, const char *account,
-                             apr_time_t at);
-apr_time_t cfo_retained_pardon(const cfo_retained_t *r, const char *account);
+/** An account's token file. A restart may come between its change and the
+ * next look at it. */
+typedef struct cfo_kept_token_t {
+    int seen;           /* 0: a new record, stamp says nothing */
+    apr_time_t stamp;   /* of the file at the last look */
+    apr_time_t changed; /* when that was noticed; 0: not since the start */
+} cfo_kept_token_t;
+
+/** Its record, made at the first call; changed in place. */
+cfo_kept_token_t *cfo_retained_token(cfo_retained_t *r, const char *account);
 
 /** Remember what a failed try left; NULL forgets. Copied. */
 void cfo_retained_put_attempt(cfo_retained_t *r, const char *key,

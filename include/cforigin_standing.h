@@ -79,7 +79,6 @@ struct cfo_generation_t {
     int handed_over;               /* mod_ssl has asked for all it wants */
     int cold_pass;                 /* 1 or 2 of a cold start, 0 at a reload */
     int one_process;               /* -X */
-    apr_time_t *token_stamps;      /* of each account's token file */
     /* httpd told that the keeper is over; background.c's */
     void (*keeper_ended)(cfo_generation_t *gen);
 };

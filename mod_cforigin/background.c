@@ -229,14 +229,26 @@ static apr_time_t token_stamp(const cfo_generation_t *gen, int account)
     return apr_time_from_sec(st.st_ctim.tv_sec) + st.st_ctim.tv_nsec / 1000;
 }
 
-static void note_tokens(cfo_generation_t *gen)
+static cfo_kept_token_t *kept_token(const cfo_generation_t *gen, int account)
 {
-    int i, n = gen->plan->accounts->nelts;
+    return cfo_retained_token(
+        gen->retained,
+        APR_ARRAY_IDX(gen->plan->accounts, account, cfo_account_t).id);
+}
 
-    gen->token_stamps =
-        apr_pcalloc(gen->pool, sizeof(apr_time_t) * (apr_size_t)(n + 1));
-    for (i = 0; i < n; i++)
-        gen->token_stamps[i] = token_stamp(gen, i);
+/* Not those that an earlier generation knew: a change that came with a round
+ * or just before a restart is yet to be noticed. */
+static void note_tokens(const cfo_generation_t *gen)
+{
+    int i;
+
+    for (i = 0; i < gen->plan->accounts->nelts; i++) {
+        cfo_kept_token_t *token = kept_token(gen, i);
+
+        if (!token->seen)
+            token->stamp = token_stamp(gen, i);
+        token->seen = 1;
+    }
 }
 
 /* --- the cold start --- */
@@ -316,13 +328,12 @@ static void look_at_tokens(cfo_generation_t *gen, apr_time_t now)
 
     for (i = 0; i < gen->plan->accounts->nelts; i++) {
         apr_time_t stamp = token_stamp(gen, i);
+        cfo_kept_token_t *token = kept_token(gen, i);
 
-        if (stamp == gen->token_stamps[i])
+        if (stamp == token->stamp)
             continue;
-        gen->token_stamps[i] = stamp;
-        cfo_retained_put_pardon(
-            gen->retained,
-            APR_ARRAY_IDX(gen->plan->accounts, i, cfo_account_t).id, now);
+        token->stamp = stamp;
+        token->changed = now;
         for (k = 0; k < gen->plan->wanted->nelts; k++) {
             if (gen->standings[k].wanted->account == i &&
                 gen->standings[k].decision.action != CFO_KEEP)

@@ -10,7 +10,7 @@
 
 /* Changes whenever the meaning of anything kept here does; the size of the
  * record goes into the key besides. */
-#define LAYOUT "mod_cforigin:" CFO_VERSION ":8"
+#define LAYOUT "mod_cforigin:" CFO_VERSION ":9"
 
 static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
 {
@@ -33,7 +33,7 @@ cfo_retained_t *cfo_retained_get(process_rec *process)
     cfo_known_make(&r->known, process->pool);
     r->taken = table(&r->taken_pool, process->pool);
     r->notices = apr_hash_make(process->pool);
-    r->pardons = apr_hash_make(process->pool);
+    r->tokens = apr_hash_make(process->pool);
     r->confirm = table(&r->confirm_pool, process->pool);
     /* httpd goes to "/" when it detaches; its own arguments may be relative
      * to where it was started. */
@@ -87,27 +87,17 @@ const cfo_attempt_t *cfo_retained_attempt(const cfo_retained_t *r,
     return kept ? &kept->attempt : NULL;
 }
 
-/* One record an account whose token was ever changed, written over in place.
- */
-void cfo_retained_put_pardon(cfo_retained_t *r, const char *account,
-                             apr_time_t at)
+cfo_kept_token_t *cfo_retained_token(cfo_retained_t *r, const char *account)
 {
-    apr_time_t *kept = apr_hash_get(r->pardons, account, APR_HASH_KEY_STRING);
+    cfo_kept_token_t *kept =
+        apr_hash_get(r->tokens, account, APR_HASH_KEY_STRING);
 
     if (kept == NULL) {
-        kept = apr_palloc(r->process_pool, sizeof(*kept));
-        apr_hash_set(r->pardons, apr_pstrdup(r->process_pool, account),
+        kept = apr_pcalloc(r->process_pool, sizeof(*kept));
+        apr_hash_set(r->tokens, apr_pstrdup(r->process_pool, account),
                      APR_HASH_KEY_STRING, kept);
     }
-    *kept = at;
-}
-
-apr_time_t cfo_retained_pardon(const cfo_retained_t *r, const char *account)
-{
-    const apr_time_t *kept =
-        apr_hash_get(r->pardons, account, APR_HASH_KEY_STRING);
-
-    return kept ? *kept : 0;
+    return kept;
 }
 
 /* One record a certificate that was ever warned of, written over in place. */

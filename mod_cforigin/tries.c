@@ -101,12 +101,13 @@ static cfo_cause_t cause_for(const cfo_generation_t *gen,
                              const cfo_standing_t *st, cfo_cause_t cause,
                              apr_time_t now)
 {
-    const cfo_retained_t *r = gen->retained;
+    cfo_retained_t *r = gen->retained;
     apr_time_t last = st->attempt->last_try;
-    apr_time_t changed = cfo_retained_pardon(
-        r,
-        APR_ARRAY_IDX(gen->plan->accounts, st->wanted->account, cfo_account_t)
-            .id);
+    apr_time_t changed =
+        cfo_retained_token(r, APR_ARRAY_IDX(gen->plan->accounts,
+                                            st->wanted->account, cfo_account_t)
+                                  .id)
+            ->changed;
 
     if (cause != CFO_CAUSE_OWN_RELOAD)
         return cause;

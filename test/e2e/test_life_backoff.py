@@ -315,6 +315,30 @@ def test_a_changed_token_counts_as_a_reload(httpd, cloudflare, clock):
     assert clock.now - tried < 150
 
 
+def test_a_token_that_changes_while_a_round_runs_counts(
+        httpd, cloudflare, clock):
+    """Another account's certificate is on its way meanwhile, and a reload of
+    our own comes before the next look at token files."""
+    bad, good = "a.example.com", "b.example.com"
+    token = httpd.write_token("other", cloudflare.other_token)
+    httpd.vhost(bad, "CFOrigin on", f"CFOriginTokenFile {token}")
+    httpd.managed(good)
+    httpd.expect(FAILED)
+    cloudflare.fault({"op": "create", "hostname": bad}, {"preset": "1010"})
+    httpd.start()
+    clock.ticks(1)
+    cloudflare.release()
+    cloudflare.delay(2)
+    life.mark(httpd, good)
+    clock.until(lambda: len(cloudflare.creates()) == 3, "the renewal's call")
+    httpd.write_token("other", cloudflare.token)
+    life.await_generation(httpd, good, 2)
+    life.await_served(httpd, good)
+    clock.forward(seconds=61)
+    life.await_generation(httpd, bad, 1, clock)
+    assert len(cloudflare.creates()) == 4
+
+
 def test_a_clock_that_was_ahead_puts_nothing_off(httpd, cloudflare, clock):
     """A failure in the wrong month is tried again when the clock is right,
     not in that month."""
