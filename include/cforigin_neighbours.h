@@ -18,4 +18,9 @@ void cfo_neighbours_note(const cfo_generation_t *gen);
 const char *cfo_neighbours_fault(const cfo_generation_t *gen,
                                  apr_pool_t *ptemp);
 
+/** Why a restart would take a working pair of our own from a virtual host: its
+ * files are gone, or no pair any more. NULL: it would take none. */
+const char *cfo_neighbours_lost(cfo_generation_t *gen, apr_time_t now,
+                                apr_pool_t *ptemp);
+
 #endif

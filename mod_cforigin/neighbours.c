@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs that mod_ssl loads by itself: have they changed since it did, and
- * would they still load? Reads files, writes none. */
+ * would they still load? And pairs of ours that the store has lost. Reads
+ * files, writes none. */
 #include "cforigin_neighbours.h"
+#include "cforigin_clock.h"
 
 #include <sys/stat.h>
 
@@ -87,6 +89,55 @@ static const char *judge(const pair_t *pair, apr_pool_t *ptemp)
     cfo_pki_wipe(&key);
     cfo_pki_wipe(&cert);
     return fault;
+}
+
+/* --- our own --- */
+
+static int is_as_it_was(const cfo_stamp_t *stamp, int i, const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 &&
+           (apr_uint64_t)st.st_size == stamp->size[i] &&
+           (apr_int64_t)st.st_ctim.tv_sec == stamp->ctime_sec[i] &&
+           (apr_int64_t)st.st_ctim.tv_nsec == stamp->ctime_nsec[i];
+}
+
+/* Served from memory, and nothing would be there to be loaded again. What is
+ * found so is due at once. */
+static int is_lost(cfo_generation_t *gen, cfo_standing_t *st, apr_time_t now,
+                   apr_pool_t *ptemp)
+{
+    const cfo_entry_t *entry = st->entry;
+    const pair_t pair = {.path = {st->served_cert, st->served_key}};
+
+    if (!st->asked || !st->served || st->trying ||
+        st->served->not_after <= cfo_clock_trusted(gen, now))
+        return 0;
+    if (entry->cert_path) {
+        if (is_as_it_was(&entry->stamp, 0, entry->cert_path) &&
+            is_as_it_was(&entry->stamp, 1, entry->key_path))
+            return 0;
+        cfo_standing_look(gen, st, CFO_CAUSE_TICK, now);
+    }
+    return !st->entry->cert_path && !st->adoptable && !st->other &&
+           judge(&pair, ptemp) != NULL;
+}
+
+const char *cfo_neighbours_lost(cfo_generation_t *gen, apr_time_t now,
+                                apr_pool_t *ptemp)
+{
+    int i;
+
+    for (i = 0; i < gen->plan->wanted->nelts; i++) {
+        if (is_lost(gen, &gen->standings[i], now, ptemp))
+            return apr_psprintf(
+                ptemp,
+                "the store does not have the pair any more that %s is served "
+                "with, and a restart would leave it without one",
+                gen->standings[i].wanted->name);
+    }
+    return NULL;
 }
 
 const char *cfo_neighbours_fault(const cfo_generation_t *gen,

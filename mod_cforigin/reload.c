@@ -72,19 +72,21 @@ static void count_slots(cfo_reload_facts_t *facts)
     }
 }
 
-static int look_at_neighbours(const cfo_generation_t *gen)
+static int look_at_neighbours(cfo_generation_t *gen, apr_time_t now)
 {
     apr_pool_t *ptemp;
     const char *fault;
 
     apr_pool_create(&ptemp, gen->pool);
     fault = cfo_neighbours_fault(gen, ptemp);
+    if (fault == NULL)
+        fault = cfo_neighbours_lost(gen, now, ptemp);
     apr_cpystrn(state.neighbour, fault ? fault : "", sizeof(state.neighbour));
     apr_pool_destroy(ptemp);
     return state.neighbour[0] != '\0';
 }
 
-static cfo_reload_facts_t collect(const cfo_generation_t *gen)
+static cfo_reload_facts_t collect(cfo_generation_t *gen, apr_time_t now)
 {
     const cfo_retained_t *r = gen->retained;
     cfo_reload_facts_t facts;
@@ -105,7 +107,7 @@ static cfo_reload_facts_t collect(const cfo_generation_t *gen)
     facts.test_message = state.test_message;
     facts.tested_at = state.tested_at;
     count_slots(&facts);
-    if (look_at_neighbours(gen))
+    if (look_at_neighbours(gen, now))
         facts.neighbour = state.neighbour;
     return facts;
 }
@@ -185,7 +187,7 @@ void cfo_reload_consider(cfo_generation_t *gen, apr_time_t now)
 
     if (gen->retained->own_graceful)
         return; /* it is under way */
-    facts = collect(gen);
+    facts = collect(gen, now);
     apr_pool_create(&ptemp, gen->pool);
     action = cfo_reload_decide(&facts, now, ptemp, &reason);
     if (action == CFO_RELOAD_TEST && cfo_keeper_is_running(gen->retained)) {

@@ -2,6 +2,8 @@
 """A graceful restart of the module's own: what it must wait for because it
 would end the server, and what must not hold it up."""
 
+import shutil
+
 import pytest
 
 import life
@@ -76,6 +78,46 @@ def test_a_neighbours_pair_that_would_not_load_is_waited_for(
     life.await_served(httpd, NAME, clock)
     assert httpd.generations() == 2 and httpd.get(
         OTHER, verify=False).status == 200
+
+
+def remove(folder):
+    shutil.rmtree(folder)
+
+
+def cut(folder):
+    (folder / "current/key.pem").write_text("")
+
+
+@pytest.mark.parametrize("lose", [remove, cut])
+def test_what_the_store_lost_is_not_taken_from_its_virtual_host(
+        httpd, cloudflare, clock, lose):
+    """It is served from memory, and another one is refused: a restart for
+    the sake of others would leave it with the stand-in."""
+    httpd.managed(NAME, OTHER)
+    life.show_status(httpd)
+    httpd.start()
+    first, other = life.served(httpd, NAME), life.served(httpd, OTHER)
+    cloudflare.refuse(OTHER, 400, 1010, "no")
+    httpd.expect(r"cforigin:error.*1010", r"cforigin:warn.*a reload is wanted "
+                 rf"for 1 certificate, but: .* any more that {OTHER}")
+    httpd.tolerate(rf"cforigin:warn.*{OTHER}.*key\.pem")
+    lose(httpd.folder(OTHER))
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2, clock)
+    clock.until(lambda: OTHER in str(
+        life.status(httpd)["reload_wanted_reason"]),
+        lambda: httpd.story("the reason in the status"))
+    clock.until(lambda: life.attempt(httpd, OTHER), "the refusal")
+    clock.ticks(8)
+    assert httpd.generations() == 1
+    assert life.served(httpd, NAME) == first
+    assert life.served(httpd, OTHER) == other
+    cloudflare.release()
+    clock.forward(days=1.1)
+    for name, number in ((NAME, 2), (OTHER, 1)):
+        life.await_generation(httpd, name, number, clock)
+        life.await_served(httpd, name, clock)
+    assert len(cloudflare.creates()) == 5
 
 
 REASONS = {
