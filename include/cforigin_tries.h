@@ -35,8 +35,9 @@ void cfo_tries_pardon(cfo_generation_t *gen, cfo_cause_t cause,
 void cfo_tries_failed(cfo_generation_t *gen, cfo_standing_t *standing,
                          const cfo_attempt_t *attempt);
 
-/** Note in refused_until how long each account waits. Before the next two. */
-void cfo_tries_look_at_accounts(cfo_generation_t *gen);
+/** Note in refused_until how long each account waits, and drop pauses that are
+ * over. Before the next two. */
+void cfo_tries_look_at_accounts(cfo_generation_t *gen, apr_time_t now);
 
 /** When the next try may be: its own time, and its account's. */
 apr_time_t cfo_tries_at(const cfo_generation_t *gen,

@@ -183,7 +183,7 @@ static void publish(cfo_generation_t *gen)
 {
     apr_pool_t *ptemp;
 
-    cfo_tries_look_at_accounts(gen);
+    cfo_tries_look_at_accounts(gen, apr_time_now());
     apr_pool_create(&ptemp, gen->pool);
     cfo_status_tell_changes(gen, cfo_status_publish(gen, ptemp));
     apr_pool_destroy(ptemp);

@@ -119,7 +119,7 @@ cfo_round_t *cfo_errand_round(cfo_generation_t *gen, int serving,
     cfo_round_t *round = round_make(gen, ptemp);
     int i;
 
-    cfo_tries_look_at_accounts(gen);
+    cfo_tries_look_at_accounts(gen, now);
     for (i = 0; i < gen->plan->wanted->nelts; i++)
         add_standing(gen, round, &gen->standings[i], now, ptemp);
     if (serving) {

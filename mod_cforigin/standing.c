@@ -289,7 +289,7 @@ void cfo_standing_look_all(cfo_generation_t *gen, cfo_cause_t cause,
         cfo_standing_look(gen, st, cause, now);
         st->repair = needs_repair(gen, st);
     }
-    cfo_tries_look_at_accounts(gen);
+    cfo_tries_look_at_accounts(gen, now);
     cfo_known_end(&gen->retained->known);
 }
 

@@ -181,12 +181,16 @@ static int was_refused(const cfo_standing_t *st)
 /* A token that was refused, and not taken for anything since, is bad, and not
  * just no good for one zone: all of its account comes back at one time, when
  * the first of those it was refused for is due. */
-void cfo_tries_look_at_accounts(cfo_generation_t *gen)
+void cfo_tries_look_at_accounts(cfo_generation_t *gen, apr_time_t now)
 {
     int i;
 
-    for (i = 0; i < gen->plan->accounts->nelts; i++)
+    for (i = 0; i < gen->plan->accounts->nelts; i++) {
         gen->refused_until[i] = 0;
+        /* By a clock that was ahead: nor would the keeper wait. */
+        if (cfo_schedule_is_over(gen->accounts[i].paused_until, now))
+            gen->accounts[i].paused_until = 0;
+    }
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         const cfo_standing_t *st = &gen->standings[i];
         apr_time_t *until;

@@ -361,6 +361,25 @@ def test_a_clock_that_was_ahead_puts_nothing_off(httpd, cloudflare, clock):
     life.await_served(httpd, name, clock)
 
 
+def test_a_pause_by_a_clock_that_was_ahead_is_not_believed(
+        httpd, cloudflare, clock):
+    """The API said minutes; that they lie days ahead by now stops nobody."""
+    name = "a.example.com"
+    cloudflare.fault({"op": "create", "nth": 1},
+                     {"rate_limit": {"retry_after": 400}})
+    httpd.managed(name)
+    life.show_status(httpd)
+    httpd.tolerate(FAILED, r"cforigin:warn.*(rate limited|clock)")
+    clock.follow = False
+    clock.forward(days=3)
+    httpd.start()
+    assert pause(httpd, "token")
+    clock.forward(days=-3)
+    life.await_generation(httpd, name, 1, clock)
+    life.await_served(httpd, name, clock)
+    assert pause(httpd, "token") is None
+
+
 def test_a_bad_token_file_is_tried_again(httpd, cloudflare, clock):
     """A fault of this machine is waited for like any other."""
     httpd.token_file.unlink()
