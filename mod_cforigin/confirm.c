@@ -124,7 +124,7 @@ static cfo_served_t *look_at(const cfo_generation_t *gen,
     served->folder = st->folder;
     served->request_type = wanted->request_type;
     served->account = -1;
-    served->sha256 = st->entry->stored.facts->sha256;
+    served->sha256 = st->served->sha256; /* not what the store has by now */
     for (i = 0; i < wanted->vhosts->nelts; i++) {
         int vhost = APR_ARRAY_IDX(wanted->vhosts, i, int);
         const server_rec *s = APR_ARRAY_IDX(gen->servers, vhost, server_rec *);

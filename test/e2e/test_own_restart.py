@@ -120,6 +120,30 @@ def test_what_the_store_lost_is_not_taken_from_its_virtual_host(
     assert len(cloudflare.creates()) == 5
 
 
+def test_what_is_lost_right_after_the_restart_ends_no_server(
+        httpd, cloudflare, clock):
+    """Whether the new one is served is looked at when no keeper runs. Until
+    then its place in the store may be empty again."""
+    httpd.managed(NAME, OTHER)
+    httpd.start()
+    for name, seconds in ((NAME, 1), (OTHER, 4)):
+        cloudflare.fault({"op": "create", "hostname": name, "nth": 1},
+                         {"delay": seconds})
+    life.mark(httpd, NAME)
+    clock.until(lambda: len(cloudflare.creates()) == 3, "the first renewal")
+    life.mark(httpd, OTHER)  # for the keeper that comes with the restart
+    httpd.await_generations(2)
+    waiting.until(lambda: len(cloudflare.creates()) == 4, "the other one")
+    shutil.rmtree(httpd.folder(NAME))
+    httpd.tolerate("cforigin:warn.*a reload is wanted")
+    life.await_generation(httpd, OTHER, 2)
+    clock.until(lambda: httpd.log.matching(f"{NAME}: .* is served"),
+                lambda: httpd.story("the look"))
+    for name in (NAME, OTHER):
+        life.await_served(httpd, name, clock)
+    assert httpd.pid_file.exists() and httpd.is_running()
+
+
 REASONS = {
     "CustomLog logs/x.log common": "differs from the one that is running",
     "NoSuchDirective x": "does not pass its test"}
