@@ -17,6 +17,8 @@ typedef struct cfo_child_t {
     char *const *envp;       /* ends with NULL */
     const char *cwd;         /* or NULL: stay */
     int own_group;           /* of processes, so that all of it can be killed */
+    int last_words;          /* of too much output the end is kept, not the
+                              * beginning */
     int fds[4];              /* become 0, 1, 2, 3; -1: not open in the child */
 } cfo_child_t;
 
@@ -37,7 +39,7 @@ int cfo_child_end(pid_t pid, int ms, const volatile sig_atomic_t *stop);
 
 /** What a child printed, and how it ended. */
 typedef struct cfo_capture_t {
-    char *output; /* as far as there is room for it, NUL-terminated */
+    char *output; /* as much as there is room for, NUL-terminated */
     int killed;   /* it did not end in time, or *stop */
     int status;   /* as waitpid gives it, when it ended by itself */
 } cfo_capture_t;

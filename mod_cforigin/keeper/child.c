@@ -10,6 +10,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -182,6 +183,7 @@ typedef struct run_t {
     int fd;
     char *output;
     size_t room, len;
+    int last_words;
 } run_t;
 
 static int start_captured(cfo_child_t *child, run_t *run)
@@ -203,13 +205,23 @@ static int start_captured(cfo_child_t *child, run_t *run)
     return error;
 }
 
+/* What was printed long ago makes room where the end is wanted. */
+static size_t room_left(run_t *run)
+{
+    if (run->last_words && run->len == run->room) {
+        run->len /= 2;
+        memmove(run->output, run->output + run->room - run->len, run->len);
+    }
+    return run->room - run->len;
+}
+
 /* @return 0 at the end of what it prints */
 static int drain(run_t *run)
 {
     char rest[4096];
 
     for (;;) {
-        size_t room = run->room - run->len;
+        size_t room = room_left(run);
         ssize_t got = room ? read(run->fd, run->output + run->len, room)
                            : read(run->fd, rest, sizeof(rest));
 
@@ -244,7 +256,7 @@ int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
                       const volatile sig_atomic_t *stop,
                       cfo_capture_t *capture)
 {
-    run_t run = {.room = room};
+    run_t run = {.room = room, .last_words = child->last_words};
     int error;
 
     run.output = capture->output = apr_pcalloc(p, room + 1);
@@ -258,6 +270,7 @@ int cfo_child_capture(apr_pool_t *p, cfo_child_t *child, size_t room, int ms,
     if (capture->killed)
         cfo_child_end(run.pid, 0, NULL);
     drain(&run);
+    run.output[run.len] = '\0';
     close(run.fd);
     return 0;
 }

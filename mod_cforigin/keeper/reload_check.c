@@ -78,8 +78,12 @@ static int run(const cfo_keeper_t *keeper, cfo_capture_t *check)
     const apr_array_header_t *given = round->reload_argv;
     const char **argv = apr_pcalloc(
         keeper->pool, (apr_size_t)(given->nelts + 1) * sizeof(*argv));
-    cfo_child_t child = {
-        .argv = argv, .envp = environ, .cwd = round->reload_cwd};
+    /* The hash and the error come last, after a warning for each of thousands
+     * of virtual hosts. */
+    cfo_child_t child = {.argv = argv,
+                         .envp = environ,
+                         .cwd = round->reload_cwd,
+                         .last_words = 1};
 
     for (int i = 0; i < given->nelts; i++)
         argv[i] = APR_ARRAY_IDX(given, i, const char *);

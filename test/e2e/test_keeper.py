@@ -1067,6 +1067,11 @@ def script(keeper, text):
     ("sleep 30 & echo cforigin-tree-hash: abc2", 1, "abc2"),
     ("echo cforigin-tree-hash: abc3; exec >&- 2>&-; sleep 0.3", 1, "abc3"),
     ("pwd; env; exit 3", 0, "MARK=1"),
+    # thousands of virtual hosts, each with a warning
+    ("yes AH00112: Warning | head -n 20000; echo cforigin-tree-hash: abc4; "
+     "echo Syntax OK >&2", 1, "abc4"),
+    ("yes AH00112: Warning | head -n 20000; echo AH00526: Syntax error >&2; "
+     "exit 1", 0, "AH00526: Syntax error"),
 ])
 def test_reload_check(keeper, monkeypatch, text, ok, message):
     monkeypatch.setenv("MARK", "1")
