@@ -81,8 +81,6 @@ typedef struct cfo_retained_t {
     struct apr_hash_t *confirm;
 
     apr_time_t revoke_looked;    /* for superseded certificates */
-
-    char cwd[4096];              /* before httpd detached; "" unknown */
 } cfo_retained_t;
 
 /** Find it, or make it at the first pass. */

@@ -55,6 +55,17 @@ static void set_users(const cfo_generation_t *gen, cfo_round_t *round)
                                              : ap_unixd_config.group_id);
 }
 
+/* Where httpd would read its configuration from: once it is detached that is
+ * "/", whatever its arguments were relative to when it was started. */
+static const char *cwd_now(apr_pool_t *ptemp)
+{
+    char *cwd;
+
+    return apr_filepath_get(&cwd, APR_FILEPATH_NATIVE, ptemp) == APR_SUCCESS
+               ? cwd
+               : NULL;
+}
+
 static cfo_round_t *round_make(const cfo_generation_t *gen, apr_pool_t *ptemp)
 {
     const cfo_global_t *global = gen->global;
@@ -75,7 +86,7 @@ static cfo_round_t *round_make(const cfo_generation_t *gen, apr_pool_t *ptemp)
     round->lock_wait = LOCK_WAIT;
     if (!gen->one_process && !global->reload_off)
         round->reload_argv = test_argv(gen, ptemp);
-    round->reload_cwd = gen->retained->cwd[0] ? gen->retained->cwd : "/";
+    round->reload_cwd = cwd_now(ptemp);
     if (gen->cold_pass == 2 && !gen->handed_over)
         round->start_waits = global->startup_wait;
     round->notify_argv = global->notify;

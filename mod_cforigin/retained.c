@@ -6,7 +6,6 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <http_config.h>
-#include <unistd.h>
 
 /* Changes whenever the meaning of anything kept here does; the size of the
  * record goes into the key besides. */
@@ -35,10 +34,6 @@ cfo_retained_t *cfo_retained_get(process_rec *process)
     r->notices = apr_hash_make(process->pool);
     r->tokens = apr_hash_make(process->pool);
     r->confirm = table(&r->confirm_pool, process->pool);
-    /* httpd goes to "/" when it detaches; its own arguments may be relative
-     * to where it was started. */
-    if (getcwd(r->cwd, sizeof(r->cwd)) == NULL)
-        r->cwd[0] = '\0';
     return r;
 }
 

@@ -3,6 +3,7 @@
 would end the server, and what must not hold it up."""
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -10,6 +11,7 @@ import life
 import pairs
 import waiting
 from conftest import MPMS
+from httpd import binary
 
 NAME, OTHER = "a.example.com", "other.example.net"
 every_mpm = pytest.mark.parametrize("mpm", MPMS)
@@ -254,3 +256,31 @@ def test_a_notify_command_that_hangs_holds_up_no_restart(httpd, clock, mpm):
     (keeper,) = httpd.keepers
     assert httpd.generations() == 2 and keeper.is_alive()
     httpd.stop(3)
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_arguments_that_lead_nowhere_from_where_it_is_now(httpd, detached):
+    """A relative -d: once httpd is detached it is in "/", and a reload would
+    end it, whoever asks for one."""
+    life.show_status(httpd)
+    httpd.managed(NAME)
+    httpd.configure()
+    done = subprocess.Popen(
+        [binary(), "-d", httpd.root.name, "-f", "conf/httpd.conf",
+         "-D", str(httpd.root),  # by which its processes are found
+         *([] if detached else ["-DFOREGROUND"])],
+        cwd=httpd.root.parent, env=httpd.environment)
+    waiting.until(lambda: httpd.pid and httpd.generations(), "the start", 20)
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2)
+    if detached:
+        httpd.expect(r"cforigin:warn.*does not pass its test.*httpd\.conf")
+        waiting.until(lambda: "No such file" in str(
+            life.status(httpd)["reload_wanted_reason"]),
+            lambda: httpd.story("the reason in the status"))
+    else:
+        life.await_served(httpd, NAME)
+    assert httpd.generations() == (1 if detached else 2)
+    assert httpd.is_running()
+    httpd.stop()
+    done.wait(10)
