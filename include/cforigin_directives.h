@@ -75,6 +75,14 @@ void *cfo_directives_merge(apr_pool_t *p, void *base, void *add);
 /** The configuration of a server; never NULL. */
 cfo_server_conf_t *cfo_directives_of(const server_rec *s);
 
+/**
+ * The path of the key that mod_ssl takes for a server's i-th certificate line:
+ * its own i-th key line, the base server's, or the certificate's file itself.
+ * @param base the base server's configuration
+ */
+const char *cfo_directives_key_path(const cfo_server_conf_t *conf,
+                                    const cfo_server_conf_t *base, int i);
+
 /** The settings as they hold, defaults filled in. */
 cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf);
 

@@ -111,7 +111,8 @@ static int store_knows(const char *store, const char *path,
 typedef struct taker_t {
     cfo_looker_t *looker;
     const char *store;
-    apr_hash_t *targets; /* filled when first needed */
+    apr_hash_t *targets;      /* filled when first needed */
+    apr_array_header_t *keys; /* const char *: the server's own key lines */
     apr_pool_t *ptemp;
 } taker_t;
 
@@ -168,19 +169,31 @@ static ap_directive_t *next_line(ap_directive_t *node, const char *name)
     return node;
 }
 
-/* The i-th certificate line goes with the i-th key line. */
+static apr_array_header_t *key_words(ap_directive_t *first, apr_pool_t *ptemp)
+{
+    apr_array_header_t *words = apr_array_make(ptemp, 1, sizeof(const char *));
+    ap_directive_t *key = next_line(first, "SSLCertificateKeyFile");
+
+    for (; key; key = next_line(key->next, "SSLCertificateKeyFile"))
+        APR_ARRAY_PUSH(words, const char *) = first_word(ptemp, key);
+    return words;
+}
+
+/* The i-th certificate line goes with the i-th key line, or the server's. */
 static int scope_is_foreign(taker_t *t, ap_directive_t *first)
 {
     ap_directive_t *cert = next_line(first, "SSLCertificateFile");
-    ap_directive_t *key = next_line(first, "SSLCertificateKeyFile");
+    apr_array_header_t *keys = cert ? key_words(first, t->ptemp) : NULL;
+    int i;
 
-    while (cert) {
+    for (i = 0; cert; i++) {
+        const apr_array_header_t *from = i < keys->nelts ? keys : t->keys;
+
         if (is_foreign(t, first_word(t->ptemp, cert),
-                       key ? first_word(t->ptemp, key) : NULL))
+                       i < from->nelts ? APR_ARRAY_IDX(from, i, const char *)
+                                       : NULL))
             return 1;
         cert = next_line(cert->next, "SSLCertificateFile");
-        if (key)
-            key = next_line(key->next, "SSLCertificateKeyFile");
     }
     return 0;
 }
@@ -221,7 +234,7 @@ static void take_scope(taker_t *t, ap_directive_t *first)
 void cfo_conftree_take_lines(ap_directive_t *tree, cfo_looker_t *looker,
                              const char *store, apr_pool_t *ptemp)
 {
-    taker_t t = {looker, store, NULL, ptemp};
+    taker_t t = {looker, store, NULL, key_words(tree, ptemp), ptemp};
     scope_t server = read_scope(tree, ptemp);
     ap_directive_t *node;
 

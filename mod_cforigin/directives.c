@@ -81,6 +81,24 @@ void *cfo_directives_merge(apr_pool_t *p, void *basev, void *addv)
     return conf;
 }
 
+static const cfo_ssl_line_t *line_at(const apr_array_header_t *lines, int i)
+{
+    return lines && i < lines->nelts ? &APR_ARRAY_IDX(lines, i, cfo_ssl_line_t)
+                                     : NULL;
+}
+
+const char *cfo_directives_key_path(const cfo_server_conf_t *conf,
+                                    const cfo_server_conf_t *base, int i)
+{
+    const cfo_ssl_line_t *line = line_at(conf->keys, i);
+
+    if (line == NULL)
+        line = line_at(base->keys, i);
+    if (line == NULL)
+        line = line_at(conf->certs, i);
+    return line->path;
+}
+
 cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf)
 {
     static const cfo_window_t renew = {apr_time_from_sec(RENEW_DAYS * 86400),

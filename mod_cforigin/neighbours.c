@@ -37,9 +37,8 @@ static void note_pair(const char *cert, const char *key)
         APR_ARRAY_PUSH(pairs, pair_t) = pair;
 }
 
-/* As mod_ssl pairs them: by place, a certificate without a key line has it in
- * its own file. */
-static void note_server(const cfo_server_conf_t *conf)
+static void note_server(const cfo_server_conf_t *conf,
+                        const cfo_server_conf_t *base)
 {
     int i;
 
@@ -49,10 +48,7 @@ static void note_server(const cfo_server_conf_t *conf)
 
         if (cert->renamed)
             continue;
-        note_pair(cert->path,
-                  conf->keys && i < conf->keys->nelts
-                      ? APR_ARRAY_IDX(conf->keys, i, cfo_ssl_line_t).path
-                      : cert->path);
+        note_pair(cert->path, cfo_directives_key_path(conf, base, i));
     }
 }
 
@@ -63,7 +59,8 @@ void cfo_neighbours_note(const cfo_generation_t *gen)
     pairs = apr_array_make(gen->pool, 8, sizeof(pair_t));
     for (i = 0; i < gen->servers->nelts; i++)
         note_server(
-            cfo_directives_of(APR_ARRAY_IDX(gen->servers, i, server_rec *)));
+            cfo_directives_of(APR_ARRAY_IDX(gen->servers, i, server_rec *)),
+            cfo_directives_of(gen->base));
 }
 
 /* A key that is locked with a pass phrase can't be compared. */

@@ -41,10 +41,9 @@ static apr_array_header_t *aliases_of(apr_pool_t *p, const server_rec *s)
     return aliases;
 }
 
-/* The i-th certificate line goes with the i-th key line; without one the
- * certificate's file holds the key as well, as in mod_ssl. */
 static apr_array_header_t *targets_of(apr_pool_t *p,
                                       const cfo_server_conf_t *conf,
+                                      const cfo_server_conf_t *base,
                                       cfo_looker_t *looker)
 {
     apr_array_header_t *targets = NULL;
@@ -63,9 +62,7 @@ static apr_array_header_t *targets_of(apr_pool_t *p,
         target = apr_array_push(targets);
         target->certificate = cert->path;
         target->where = cert->where;
-        target->key = conf->keys && i < conf->keys->nelts
-                          ? APR_ARRAY_IDX(conf->keys, i, cfo_ssl_line_t).path
-                          : cert->path;
+        target->key = cfo_directives_key_path(conf, base, i);
         look = cfo_target_look(looker, cert->path);
         target->has_type =
             look->class == CFO_TARGET_ORIGIN && look->facts->has_type;
@@ -85,7 +82,8 @@ static int is_foreign(const cfo_server_conf_t *conf)
     return 0;
 }
 
-static void facts_of(apr_pool_t *p, server_rec *s, cfo_vhost_t *vhost,
+static void facts_of(apr_pool_t *p, server_rec *s,
+                     const cfo_server_conf_t *base, cfo_vhost_t *vhost,
                      cfo_looker_t *looker, apr_hash_t *taken)
 {
     const cfo_server_conf_t *conf = cfo_directives_of(s);
@@ -105,7 +103,7 @@ static void facts_of(apr_pool_t *p, server_rec *s, cfo_vhost_t *vhost,
     if (!vhost->enabled || !vhost->tls)
         return;
     vhost->aliases = aliases_of(p, s);
-    vhost->targets = targets_of(p, conf, looker);
+    vhost->targets = targets_of(p, conf, base, looker);
     vhost->foreign = is_foreign(conf);
     vhost->taken = taken && apr_hash_get(taken, vhost->label,
                                          APR_HASH_KEY_STRING) != NULL;
@@ -137,7 +135,8 @@ apr_array_header_t *cfo_vhosts_facts(apr_pool_t *p, server_rec *base,
     for (i = 0; i < list->nelts; i++) {
         s = APR_ARRAY_IDX(list, i, server_rec *);
         cfo_directives_of(s)->index = i;
-        facts_of(p, s, apr_array_push(facts), looker, taken);
+        facts_of(p, s, cfo_directives_of(base), apr_array_push(facts), looker,
+                 taken);
     }
     *servers = list;
     return facts;

@@ -227,12 +227,15 @@ def test_a_passed_test_is_acted_on_at_once(httpd):
     httpd.stop(3)
 
 
-def test_a_neighbours_new_pair_is_loaded_along(httpd, clock):
+@pytest.mark.parametrize("key_of", ["the virtual host", "the server"])
+def test_a_neighbours_new_pair_is_loaded_along(httpd, clock, key_of):
     cert, key = httpd.root / "conf/other.pem", httpd.root / "conf/other.key"
     pairs.self_signed(cert, key, [OTHER])
     httpd.managed(NAME)
-    httpd.vhost(OTHER, f"SSLCertificateFile {cert}",
-                f"SSLCertificateKeyFile {key}")
+    lines = [f"SSLCertificateFile {cert}", f"SSLCertificateKeyFile {key}"]
+    if key_of == "the server":
+        httpd.server(lines.pop())
+    httpd.vhost(OTHER, *lines)
     httpd.start()
     pairs.self_signed(cert, key, [OTHER])
     life.mark(httpd, NAME)

@@ -292,6 +292,45 @@ def test_a_pair_made_by_hand_at_the_origin_ca_is_adopted(
     assert len(cloudflare.creates()) == mine
 
 
+def test_a_key_line_of_the_server_holds_for_its_virtual_hosts(
+        httpd, folder, cloudflare):
+    """mod_ssl takes it where a virtual host has a certificate line alone."""
+    cloudflare.issue_by_hand(folder / "origin.pem", folder / "origin.key",
+                             ["a.example.com"])
+    mine = len(cloudflare.creates())
+    httpd.server(f"SSLCertificateKeyFile {folder}/origin.key")
+    httpd.vhost("a.example.com", "CFOrigin on",
+                f"SSLCertificateFile {folder}/origin.pem")
+    httpd.start()
+    served = httpd.get("a.example.com").sha256
+    assert served == pairs.sha256(folder / "origin.pem")
+    waiting.until(lambda: (httpd.folder("a.example.com")
+                           / "current/cert.pem").exists(), "adoption", 25)
+    (httpd.folder("a.example.com") / "renew").touch()
+    waiting.until(lambda: httpd.get("a.example.com").sha256 != served,
+                  lambda: httpd.story("the renewed one"), 25)
+    assert len(cloudflare.creates()) == mine + 1
+    assert pairs.belong_together(folder / "origin.pem", folder / "origin.key")
+    httpd.stop()
+    httpd.with_module = False
+    httpd.start()
+    assert httpd.get("a.example.com").sha256 \
+        == pairs.sha256(folder / "origin.pem") != served
+
+
+def test_a_key_of_the_server_that_is_not_ours_is_left_alone(httpd, folder):
+    key = pairs.key_text(pairs.new_key())
+    pairs.put(folder / "origin.key", key, 0o600)
+    httpd.server(f"SSLCertificateKeyFile {folder}/origin.key")
+    httpd.vhost("a.example.com", "CFOrigin on",
+                f"SSLCertificateFile {folder}/origin.pem")
+    httpd.expect(r"cforigin:warn.*origin\.key holds a private key of yours")
+    httpd.start()
+    assert httpd.get("a.example.com").status == 200
+    assert (folder / "origin.key").read_bytes() == key
+    assert not (folder / "origin.pem").exists()
+
+
 def test_a_pair_made_by_hand_that_lacks_a_name_is_replaced(
         httpd, folder, cloudflare):
     cloudflare.issue_by_hand(folder / "origin.pem", folder / "origin.key",
