@@ -210,7 +210,7 @@ static void drop_tokenless(cfo_plan_work_t *work)
                      cfo_plan_vhost(work, first)->where,
                      "CFOriginTokenFile is missing for %s%s, where CFOrigin "
                      "is on; name the file that holds the API token, such "
-                     "as CFOriginTokenFile /etc/cloudflare/token",
+                     "as CFOriginTokenFile /etc/apache2/cforigin/token",
                      cfo_plan_vhost(work, first)->label,
                      more ? apr_psprintf(work->p, " and %d more", more) : "");
 }

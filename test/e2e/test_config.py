@@ -262,7 +262,7 @@ def test_no_token_file_is_told(httpd):
     httpd.managed(NAME)
     passed, said = httpd.configtest()
     assert not passed
-    assert "CFOriginTokenFile" in said
+    assert "such as CFOriginTokenFile /etc/apache2/cforigin/token" in said
 
 
 # -- faults of the surroundings ---------------------------------------------
