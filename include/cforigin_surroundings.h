@@ -15,8 +15,8 @@
 apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,
                                            apr_pool_t *p);
 
-/** What works all the same and should be otherwise, or NULL. */
-const char *cfo_surroundings_warning(const cfo_generation_t *gen,
-                                     apr_pool_t *p);
+/** Likewise, for what keeps nothing from working and should be otherwise. */
+apr_array_header_t *cfo_surroundings_warnings(const cfo_generation_t *gen,
+                                              apr_pool_t *p);
 
 #endif

@@ -129,24 +129,28 @@ static void tell_messages(const cfo_generation_t *gen, int warnings)
     }
 }
 
+static void tell_surroundings(const cfo_generation_t *gen, int level,
+                              const apr_array_header_t *sentences)
+{
+    int i;
+
+    for (i = 0; i < sentences->nelts; i++)
+        ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, gen->base, "%s",
+                     APR_ARRAY_IDX(sentences, i, const char *));
+}
+
 /* At -t faults of the surroundings are errors; in the keeper's own test of
  * the configuration they are not, or a token file that went missing would
  * keep renewed certificates from being loaded. */
 static int test_surroundings(const cfo_generation_t *gen, apr_pool_t *ptemp)
 {
-    apr_array_header_t *faults = cfo_surroundings_check(gen, ptemp);
     int own_test = ap_exists_config_define(CFO_RELOAD_DEFINE);
-    const char *warning =
-        own_test ? NULL : cfo_surroundings_warning(gen, ptemp);
-    int i;
+    apr_array_header_t *faults = cfo_surroundings_check(gen, ptemp);
 
-    if (warning)
-        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, gen->base,
-                     "%s", warning);
-    for (i = 0; i < faults->nelts; i++)
-        ap_log_error(APLOG_MARK,
-                     (own_test ? APLOG_WARNING : APLOG_ERR) | APLOG_STARTUP, 0,
-                     gen->base, "%s", APR_ARRAY_IDX(faults, i, const char *));
+    if (!own_test)
+        tell_surroundings(gen, APLOG_WARNING,
+                          cfo_surroundings_warnings(gen, ptemp));
+    tell_surroundings(gen, own_test ? APLOG_WARNING : APLOG_ERR, faults);
     return faults->nelts > 0 && !own_test ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 

@@ -220,13 +220,29 @@ apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,
     return c.faults;
 }
 
-const char *cfo_surroundings_warning(const cfo_generation_t *gen,
-                                     apr_pool_t *p)
+/* Nobody runs it before the first event, which may be years away. */
+static void check_notify(checker_t *c, const apr_array_header_t *words)
 {
-    const char *movable = NULL;
+    const char *program = words ? APR_ARRAY_IDX(words, 0, const char *) : NULL;
 
-    if (gen->plan->wanted->nelts > 0)
-        movable = cfo_store_movable_by_others(p, gen->global->store);
-    return movable ? apr_pstrcat(p, "CFOriginStoreDir: ", movable, NULL)
-                   : NULL;
+    if (program && access(program, X_OK) != 0)
+        fault(c,
+              "CFOriginNotifyCommand: %s can't be run: %s; nobody will be "
+              "told of anything",
+              program, strerror(errno));
+}
+
+apr_array_header_t *cfo_surroundings_warnings(const cfo_generation_t *gen,
+                                              apr_pool_t *p)
+{
+    checker_t c = {p, apr_array_make(p, 2, sizeof(const char *))};
+    const char *movable;
+
+    if (gen->plan->wanted->nelts == 0)
+        return c.faults;
+    movable = cfo_store_movable_by_others(p, gen->global->store);
+    if (movable)
+        fault(&c, "CFOriginStoreDir: %s", movable);
+    check_notify(&c, gen->global->notify);
+    return c.faults;
 }

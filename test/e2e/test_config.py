@@ -428,6 +428,22 @@ if os.geteuid() == 0:  # only root can give folders away
         assert httpd.get(NAME).status == 200
 
 
+def test_a_notify_command_that_is_not_there_is_a_warning(httpd):
+    """The first event may be years away, and it keeps nothing from working."""
+    program = httpd.root / "tell-me"
+    httpd.server(f"CFOriginNotifyCommand {program}")
+    httpd.managed(NAME)
+    for mode, words in ((None, "No such file"), (0o644, "Permission denied"),
+                        (0o755, None)):
+        if mode:
+            program.write_text("#!/bin/sh\n")
+            program.chmod(mode)
+        passed, said = httpd.configtest()
+        assert passed
+        assert ("CFOriginNotifyCommand" in said) == bool(words), said
+        assert f"{program} can't be run: {words}" in said or not words, said
+
+
 def test_a_store_whose_parents_are_missing_is_made(httpd):
     httpd.directives["CFOriginStoreDir"] = httpd.root / "deep/er/store"
     httpd.managed(NAME)
