@@ -232,6 +232,11 @@ static const char *advice_by_status(int http, cfo_kind_t kind)
         return "Read the API's message: the same request would be refused "
                "again, so the configuration or the zone has to change.";
     }
+    if (kind == CFO_AUTH && http == 0) { /* nobody was asked yet */
+        return "Put an API token with the permission Zone / SSL and "
+               "Certificates / Edit for the zones of these hostnames into the "
+               "token file, and nothing else.";
+    }
     if (kind == CFO_AUTH) {
         return TOKEN_ADVICE;
     }

@@ -142,7 +142,7 @@ static void test_advice_without_the_api(void **state)
     (void)state;
     assert_null(cfo_result_advice(&result));
     result.kind = CFO_AUTH; /* a token file that holds no token */
-    assert_non_null(strstr(cfo_result_advice(&result), "token file"));
+    assert_non_null(strstr(cfo_result_advice(&result), "and nothing else."));
     result.kind = CFO_CHECK;
     assert_non_null(strstr(cfo_result_advice(&result), "CFOriginCARootFile"));
     result.kind = CFO_LOCAL;
