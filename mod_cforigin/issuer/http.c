@@ -124,9 +124,11 @@ static CURL *take_handle(cfo_http_t *http)
     return http->spares ? http->spare[--http->spares] : curl_easy_init();
 }
 
-static void give_back(cfo_http_t *http, CURL *easy)
+/* One whose call failed is not used again: libcurl 8.14 has every further
+ * call by it fail, once a body could not be rewound. */
+static void give_back(cfo_http_t *http, CURL *easy, CURLcode code)
 {
-    if (http->spares < SPARE_HANDLES) {
+    if (code == CURLE_OK && http->spares < SPARE_HANDLES) {
         curl_easy_reset(easy);
         http->spare[http->spares++] = easy;
         return;
@@ -306,7 +308,7 @@ static void ended(cfo_transfer_t *transfer, CURL *easy, CURLcode code)
                       (code == CURLE_OUT_OF_MEMORY && !call->too_large) ||
                       code == CURLE_FAILED_INIT;
     }
-    give_back(http, easy);
+    give_back(http, easy, code);
     reply = call->reply;
     if (reply) {
         cfo_hide(call->secret, reply, call->reply_len);
