@@ -402,23 +402,43 @@ int cfo_store_is_forced(apr_pool_t *p, const char *dir)
            !is_before_current(p, dir, &st.st_ctim);
 }
 
+static const cfo_meta_t *meta_of(apr_pool_t *p, const char *dir,
+                                 int generation)
+{
+    const char *named = cfo_store_numbered(p, dir, generation);
+    cfo_pem_t text;
+
+    cfo_store_read_file(p, cfo_store_path(p, named, CFO_FILE_META), &text);
+    return cfo_store_meta_parse(p, &text);
+}
+
+/* Where the live generation is damaged, an older one says as much. */
+static const cfo_meta_t *newest_meta(apr_pool_t *p, const char *dir)
+{
+    const cfo_meta_t *meta = NULL;
+    apr_array_header_t *all;
+    int i, generation;
+
+    if (cfo_store_resolve(dir, &generation) == APR_SUCCESS) {
+        meta = meta_of(p, dir, generation);
+    }
+    if (meta) {
+        return meta;
+    }
+    all = cfo_store_generations(p, dir);
+    for (i = all->nelts - 1; !meta && i >= 0; i--) {
+        meta = meta_of(p, dir, APR_ARRAY_IDX(all, i, int));
+    }
+    return meta;
+}
+
 static void index_targets(apr_pool_t *p, apr_hash_t *index, const char *store,
                           const char *folder, cfo_request_type_t type)
 {
-    const char *dir = cfo_store_dir(p, store, folder, type);
-    const cfo_meta_t *meta;
-    cfo_pem_t text;
-    int i, generation;
+    const cfo_meta_t *meta =
+        newest_meta(p, cfo_store_dir(p, store, folder, type));
+    int i;
 
-    if (cfo_store_resolve(dir, &generation) != APR_SUCCESS) {
-        return;
-    }
-    cfo_store_read_file(p,
-                        cfo_store_path(p,
-                                       cfo_store_numbered(p, dir, generation),
-                                       CFO_FILE_META),
-                        &text);
-    meta = cfo_store_meta_parse(p, &text);
     for (i = 0; meta && i < meta->targets->nelts; i++) {
         const cfo_target_t *target =
             &APR_ARRAY_IDX(meta->targets, i, cfo_target_t);

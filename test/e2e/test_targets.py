@@ -2,6 +2,7 @@
 """SSLCertificateFile lines: files that do not exist yet, files that do."""
 
 import os
+import shutil
 
 import pytest
 
@@ -165,6 +166,32 @@ def test_a_repair_that_failed_is_tried_again(httpd, folder, clock):
                 "the state")
     seen = life.shown(httpd, "a.example.com")
     assert (seen["failures"], seen["next_try"]) == (0, None)
+
+
+@pytest.mark.parametrize("lose", ["current", "2", "2/meta.json"])
+def test_rubbish_in_a_target_ends_no_server_whose_store_is_damaged(
+        httpd, folder, clock, lose):
+    """An older generation tells that the files are ours."""
+    name = "a.example.com"
+    httpd.vhost(name, "CFOrigin on", *target_lines(folder))
+    httpd.tolerate("cforigin:warn.*/(current|2/)")
+    httpd.start()
+    life.mark(httpd, name)
+    life.await_generation(httpd, name, 2, clock)
+    life.await_served(httpd, name, clock)
+    lost = httpd.folder(name) / lose
+    if lost.is_dir() and not lost.is_symlink():
+        shutil.rmtree(lost)
+    else:
+        lost.unlink()
+    for file in folder.iterdir():
+        file.write_text("rubbish\n")
+    httpd.graceful()
+    served = httpd.get(name)
+    assert served.status == 200
+    file = folder / "origin.pem"
+    clock.until(lambda: file.read_text() != "rubbish\n"
+                and pairs.sha256(file) == served.sha256, "the repair")
 
 
 def test_a_target_that_cannot_be_written_is_said_once(httpd, cloudflare):
