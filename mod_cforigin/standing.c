@@ -148,6 +148,8 @@ static int needs_repair(cfo_generation_t *gen, const cfo_standing_t *st)
 
     if (st->decision.action != CFO_KEEP || st->entry->stored.facts == NULL)
         return 0;
+    if (st->entry->fell_back && st->entry->stored.state == CFO_STORED_PAIR)
+        return 1; /* `current` is made good */
     for (i = 0; st->wanted->targets && i < st->wanted->targets->nelts; i++) {
         if (differs(gen, st,
                     &APR_ARRAY_IDX(st->wanted->targets, i, cfo_target_t)))

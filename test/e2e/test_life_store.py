@@ -216,8 +216,10 @@ def test_strays_dangling_links_and_empty_files(httpd, cloudflare):
     for _ in range(2):
         httpd.start()
         assert {name: httpd.get(name).sha256 for name in names} == first
+        waiting.until(lambda: os.readlink(current) == "1", "the link")
         httpd.stop()
     assert len(cloudflare.creates()) == 1 + 1
+    assert len(httpd.log.matching("b.example.com: .*/77/cert.pem")) == 1
     # with strays about, a new one can be asked for, too
     life.mark(httpd, *names)
     httpd.start()
