@@ -18,8 +18,9 @@
 #include "cforigin_module.h"
 #include "cforigin_target_look.h"
 
-/** Hash over the whole expanded tree (directive, arguments, nesting, order)
- * and the modules that are loaded, 40 hex digits. Call it before anything edits the tree. */
+/** Hash over the whole expanded tree (directive, arguments, nesting, order),
+ * the modules that are loaded and the roots of relative paths, 40 hex digits.
+ * Call it before anything edits the tree. */
 const char *cfo_conftree_hash(apr_pool_t *p, const ap_directive_t *tree);
 
 /** The value a server-scope directive has in the tree (the last one counts),

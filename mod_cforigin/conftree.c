@@ -8,6 +8,7 @@
 #include <apr_hash.h>
 #include <apr_sha1.h>
 #include <apr_strings.h>
+#include <http_main.h>
 
 /* --- the hash -------------------------------------------------------------
  */
@@ -30,13 +31,16 @@ static void hash_nodes(apr_sha1_ctx_t *sha, const ap_directive_t *node)
     }
 }
 
-/* LoadModule is done with while the file is read, and not in the tree. */
-static void hash_modules(apr_sha1_ctx_t *sha)
+/* What is done with while the file is read is not in the tree: LoadModule, and
+ * where relative paths begin. */
+static void hash_read(apr_sha1_ctx_t *sha, apr_pool_t *p)
 {
     const module *one;
 
     for (one = ap_top_module; one; one = one->next)
         hash_word(sha, one->name);
+    hash_word(sha, ap_server_root);
+    hash_word(sha, ap_runtime_dir_relative(p, ""));
 }
 
 const char *cfo_conftree_hash(apr_pool_t *p, const ap_directive_t *tree)
@@ -45,7 +49,7 @@ const char *cfo_conftree_hash(apr_pool_t *p, const ap_directive_t *tree)
     apr_sha1_ctx_t sha;
 
     apr_sha1_init(&sha);
-    hash_modules(&sha);
+    hash_read(&sha, p);
     hash_nodes(&sha, tree);
     apr_sha1_final(digest, &sha);
     return apr_pescape_hex(p, digest, sizeof(digest), 0);

@@ -651,14 +651,26 @@ def test_the_names_of_taken_lines_are_no_directives(httpd, line):
     refused(httpd, "Invalid command", line.split()[0], "SSLCertificate")
 
 
+def hash_of(httpd):
+    """What a restart of our own goes by."""
+    said = httpd.run("-t", "-D", "CFORIGIN_RELOADCHECK").stdout
+    return [line for line in said.splitlines() if "tree-hash" in line]
+
+
 def test_another_module_is_another_configuration(httpd):
-    """LoadModule is not in the tree; the hash that a restart of our own goes
-    by knows it all the same."""
-    def hash_of():
-        said = httpd.run("-t", "-D", "CFORIGIN_RELOADCHECK").stdout
-        return [line for line in said.splitlines() if "tree-hash" in line]
+    """LoadModule is not in the tree."""
     httpd.managed(NAME)
-    before = hash_of()
-    assert len(before) == 1 and hash_of() == before
+    before = hash_of(httpd)
+    assert len(before) == 1 and hash_of(httpd) == before
     httpd.extra_modules = ["rewrite"]
-    assert hash_of() != before
+    assert hash_of(httpd) != before
+
+
+@pytest.mark.parametrize("line", ["ServerRoot", "DefaultRuntimeDir"])
+def test_another_root_is_another_configuration(httpd, line):
+    """Neither are these, where relative paths begin."""
+    (httpd.root / "other").mkdir()
+    httpd.managed(NAME)
+    before = hash_of(httpd)
+    httpd.server(f"{line} {httpd.root}/other")
+    assert len(before) == 1 and hash_of(httpd) != before
