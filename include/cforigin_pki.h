@@ -85,8 +85,9 @@ typedef struct cfo_roots_t cfo_roots_t;
 cfo_roots_t *cfo_pki_roots(apr_pool_t *p, const char *pem, apr_size_t len);
 
 /** 1 when OpenSSL could trust somebody by this file: as curl loads it, with
- * all kinds of PEM blocks that can stand in such a one. */
-int cfo_pki_is_trust_file(const char *pem, apr_size_t len);
+ * all kinds of PEM blocks that can stand in such a one.
+ * @param or_crl a list of revoked certificates is enough */
+int cfo_pki_is_trust_file(const char *pem, apr_size_t len, int or_crl);
 
 /** 1 when one of the roots signed the first certificate in pem. */
 int cfo_pki_is_origin_ca(const cfo_roots_t *roots, const char *pem,

@@ -19,4 +19,9 @@ apr_array_header_t *cfo_surroundings_check(const cfo_generation_t *gen,
 apr_array_header_t *cfo_surroundings_warnings(const cfo_generation_t *gen,
                                               apr_pool_t *p);
 
+/** What is wrong with a file of certificates (or revocations) to trust, as the
+ * end of a sentence that begins with its path; NULL: nothing. */
+const char *cfo_surroundings_trust_fault(apr_pool_t *p, const char *path,
+                                         int or_crl);
+
 #endif

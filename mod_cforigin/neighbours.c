@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pairs that mod_ssl loads by itself: have they changed since it did, and
- * would they still load? And pairs of ours that the store has lost. Reads
- * files, writes none. */
+/* Pairs and files of trust that mod_ssl loads by itself: have they changed
+ * since it did, and would they still load? And pairs of ours that the store
+ * has lost. Reads files, writes none. */
 #include "cforigin_neighbours.h"
 #include "cforigin_clock.h"
+#include "cforigin_surroundings.h"
+
+#include <apr_hash.h>
 
 #include <sys/stat.h>
 
-/* A certificate line with the key that stands beside it. */
+/* A certificate line with the key that stands beside it, or a CA file. */
 typedef struct pair_t {
     const char *path[2]; /* certificate, key; the same file: both in it */
     apr_time_t mtime[2];
     apr_off_t size[2];
+    int is_trust; /* and no pair */
 } pair_t;
 
 static apr_array_header_t *pairs; /* on the generation's pool */
@@ -28,9 +32,9 @@ static int look(const char *path, apr_time_t *mtime, apr_off_t *size)
 }
 
 /* What was no file then (a key in a token, say) is not ours to judge. */
-static void note_pair(const char *cert, const char *key)
+static void note_pair(const char *cert, const char *key, int is_trust)
 {
-    pair_t pair = {.path = {cert, key}};
+    pair_t pair = {.path = {cert, key}, .is_trust = is_trust};
 
     if (look(cert, &pair.mtime[0], &pair.size[0]) &&
         look(key, &pair.mtime[1], &pair.size[1]))
@@ -48,7 +52,40 @@ static void note_server(const cfo_server_conf_t *conf,
 
         if (cert->renamed)
             continue;
-        note_pair(cert->path, cfo_directives_key_path(conf, base, i));
+        note_pair(cert->path, cfo_directives_key_path(conf, base, i), 0);
+    }
+}
+
+/* Without one certificate or list in it mod_ssl ends the start, and httpd's
+ * own test does not look into them. */
+static int is_trust_line(const ap_directive_t *node)
+{
+    static const char *const names[] = {
+        "SSLCACertificateFile", "SSLCARevocationFile",
+        "SSLProxyCACertificateFile", "SSLProxyCARevocationFile"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (!ap_cstr_casecmp(node->directive, names[i]))
+            return 1;
+    }
+    return 0;
+}
+
+/* Each file once, however many virtual hosts name it. */
+static void note_trust(const ap_directive_t *node, apr_hash_t *seen,
+                       apr_pool_t *p)
+{
+    for (; node; node = node->next) {
+        const char *args = node->args ? node->args : "", *path = NULL;
+
+        note_trust(node->first_child, seen, p);
+        if (is_trust_line(node))
+            path = ap_server_root_relative(p, ap_getword_conf(p, &args));
+        if (path == NULL || apr_hash_get(seen, path, APR_HASH_KEY_STRING))
+            continue;
+        apr_hash_set(seen, path, APR_HASH_KEY_STRING, path);
+        note_pair(path, path, 1);
     }
 }
 
@@ -61,6 +98,7 @@ void cfo_neighbours_note(const cfo_generation_t *gen)
         note_server(
             cfo_directives_of(APR_ARRAY_IDX(gen->servers, i, server_rec *)),
             cfo_directives_of(gen->base));
+    note_trust(ap_conftree, apr_hash_make(gen->pool), gen->pool);
 }
 
 /* A key that is locked with a pass phrase can't be compared. */
@@ -69,7 +107,14 @@ static int is_locked(const cfo_pem_t *key)
     return strstr(key->data, "ENCRYPTED") != NULL;
 }
 
-static const char *judge(const pair_t *pair, apr_pool_t *ptemp)
+static const char *judge_trust(const pair_t *file, apr_pool_t *ptemp)
+{
+    const char *why = cfo_surroundings_trust_fault(ptemp, file->path[0], 1);
+
+    return why ? apr_psprintf(ptemp, "%s %s", file->path[0], why) : NULL;
+}
+
+static const char *judge_pair(const pair_t *pair, apr_pool_t *ptemp)
 {
     cfo_pem_t cert, key;
     const char *fault = NULL;
@@ -86,6 +131,11 @@ static const char *judge(const pair_t *pair, apr_pool_t *ptemp)
     cfo_pki_wipe(&key);
     cfo_pki_wipe(&cert);
     return fault;
+}
+
+static const char *judge(const pair_t *pair, apr_pool_t *ptemp)
+{
+    return pair->is_trust ? judge_trust(pair, ptemp) : judge_pair(pair, ptemp);
 }
 
 /* --- our own --- */
@@ -118,7 +168,7 @@ static int is_lost(cfo_generation_t *gen, cfo_standing_t *st, apr_time_t now,
         cfo_standing_look(gen, st, CFO_CAUSE_TICK, now);
     }
     return !st->entry->cert_path && !st->adoptable && !st->other &&
-           judge(&pair, ptemp) != NULL;
+           judge_pair(&pair, ptemp) != NULL;
 }
 
 const char *cfo_neighbours_lost(cfo_generation_t *gen, apr_time_t now,

@@ -108,10 +108,10 @@ static int readable_by(const char *path, uid_t uid, gid_t gid)
 }
 
 /* A bundle of many roots is larger than any file of ours. */
-#define API_CA_MAX (64 * 1024 * 1024)
+#define TRUST_MAX (64 * 1024 * 1024)
 
-/* What curl would find no root in fails each request. */
-static const char *api_ca_fault(apr_pool_t *p, const char *path)
+const char *cfo_surroundings_trust_fault(apr_pool_t *p, const char *path,
+                                         int or_crl)
 {
     char *text;
     struct stat st;
@@ -121,14 +121,14 @@ static const char *api_ca_fault(apr_pool_t *p, const char *path)
     if (fd < 0)
         return apr_psprintf(p, "can't be read: %s", strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        st.st_size > API_CA_MAX) {
+        st.st_size > TRUST_MAX) {
         close(fd);
         return "is no regular file, or larger than 64 MiB";
     }
     text = apr_palloc(p, (apr_size_t)st.st_size + 1);
     len = pread(fd, text, (size_t)st.st_size, 0);
     close(fd);
-    return len > 0 && cfo_pki_is_trust_file(text, (apr_size_t)len)
+    return len > 0 && cfo_pki_is_trust_file(text, (apr_size_t)len, or_crl)
                ? NULL
                : "holds no certificate in PEM form, or one that can't be read";
 }
@@ -138,10 +138,12 @@ static void check_api_ca(checker_t *c, const cfo_global_t *global)
     const char *path = global->api_ca_file;
     uid_t uid = global->has_user ? global->uid : ap_unixd_config.user_id;
     gid_t gid = global->has_user ? global->gid : ap_unixd_config.group_id;
-    const char *why = path ? api_ca_fault(c->pool, path) : NULL;
+    const char *why;
 
     if (path == NULL)
         return;
+    /* what curl would find no root in fails each request */
+    why = cfo_surroundings_trust_fault(c->pool, path, 0);
     if (why)
         fault(c,
               "CFOriginAPICAFile: %s %s; it must hold the roots that the "

@@ -76,7 +76,7 @@ cfo_roots_t *cfo_pki_roots(apr_pool_t *p, const char *pem, apr_size_t len)
     return roots;
 }
 
-int cfo_pki_is_trust_file(const char *pem, apr_size_t len)
+int cfo_pki_is_trust_file(const char *pem, apr_size_t len, int or_crl)
 {
     STACK_OF(X509_INFO) *blocks = NULL;
     BIO *bio = NULL;
@@ -91,7 +91,9 @@ int cfo_pki_is_trust_file(const char *pem, apr_size_t len)
             PEM_X509_INFO_read_bio(bio, NULL, cfo_pki_no_passphrase, NULL);
     }
     for (int i = 0; !found && i < sk_X509_INFO_num(blocks); i++) {
-        found = sk_X509_INFO_value(blocks, i)->x509 != NULL;
+        const X509_INFO *block = sk_X509_INFO_value(blocks, i);
+
+        found = block->x509 != NULL || (or_crl && block->crl != NULL);
     }
     sk_X509_INFO_pop_free(blocks, X509_INFO_free);
     BIO_free(bio);

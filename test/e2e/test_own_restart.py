@@ -2,10 +2,16 @@
 """A graceful restart of the module's own: what it must wait for because it
 would end the server, and what must not hold it up."""
 
+import datetime
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 import life
 import pairs
@@ -80,6 +86,44 @@ def test_a_neighbours_pair_that_would_not_load_is_waited_for(
     life.await_served(httpd, NAME, clock)
     assert httpd.generations() == 2 and httpd.get(
         OTHER, verify=False).status == 200
+
+
+def no_revocations():
+    """A CRL of a CA's."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return x509.CertificateRevocationListBuilder().issuer_name(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA")])
+    ).last_update(now).next_update(now + datetime.timedelta(days=9)).sign(
+        pairs.new_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize("line, more", [
+    ("SSLCACertificateFile", "SSLVerifyClient optional"),
+    ("SSLCARevocationFile", "SSLCARevocationCheck leaf"),
+    ("SSLProxyCACertificateFile", "SSLProxyEngine on")])
+def test_a_file_of_trust_that_would_not_load_is_waited_for(
+        httpd, cloudflare, clock, line, more):
+    """As whoever fetches a newer one at night may leave it."""
+    file = httpd.root / "conf/trust.pem"
+    good = (no_revocations() if line == "SSLCARevocationFile"
+            else Path(cloudflare.roots).read_bytes())
+    file.write_bytes(good)
+    httpd.managed(NAME)
+    httpd.vhost(OTHER, "CFOrigin on", f"{line} conf/trust.pem", more)
+    life.show_status(httpd)
+    httpd.start()
+    file.write_text("<html>503 Service Unavailable</html>\n")
+    httpd.expect(r"cforigin:warn.*another virtual host has changed")
+    life.mark(httpd, NAME)
+    life.await_generation(httpd, NAME, 2, clock)
+    clock.until(lambda: "trust.pem" in str(
+        life.status(httpd)["reload_wanted_reason"]),
+        lambda: httpd.story("the reason in the status"))
+    clock.ticks(2)
+    assert httpd.generations() == 1
+    file.write_bytes(b"# newer\n" + good)
+    life.await_served(httpd, NAME, clock)
+    assert httpd.generations() == 2
 
 
 def remove(folder):
