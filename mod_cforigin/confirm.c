@@ -64,21 +64,61 @@ static int reaches(const ap_listen_rec *listener,
            apr_sockaddr_equal(at, listener->bind_addr);
 }
 
-static int find_place(const server_rec *s, cfo_served_t *served, apr_pool_t *p)
+/* Addresses that virtual hosts name, and not "*"; few have any. */
+static apr_array_header_t *named_addresses(const cfo_generation_t *gen,
+                                           apr_pool_t *p)
+{
+    apr_array_header_t *named =
+        apr_array_make(p, 0, sizeof(const server_addr_rec *));
+    const server_addr_rec *address;
+    int i;
+
+    for (i = 0; i < gen->servers->nelts; i++) {
+        address = APR_ARRAY_IDX(gen->servers, i, server_rec *)->addrs;
+        for (; address; address = address->next) {
+            if (!is_any(address->host_addr))
+                APR_ARRAY_PUSH(named, const server_addr_rec *) = address;
+        }
+    }
+    return named;
+}
+
+/* Whoever names an address is asked there, and not "*". */
+static int is_named(const apr_array_header_t *named, const char *ip, int port)
+{
+    int i;
+
+    for (i = 0; i < named->nelts; i++) {
+        const server_addr_rec *address =
+            APR_ARRAY_IDX(named, i, const server_addr_rec *);
+        char word[64];
+
+        if ((address->host_port == 0 || address->host_port == port) &&
+            apr_sockaddr_ip_getbuf(word, sizeof(word), address->host_addr) ==
+                APR_SUCCESS &&
+            !strcmp(word, ip))
+            return 1;
+    }
+    return 0;
+}
+
+static int find_place(const server_rec *s, const apr_array_header_t *named,
+                      cfo_served_t *served, apr_pool_t *p)
 {
     const server_addr_rec *address;
     const ap_listen_rec *listener;
 
     for (address = s->addrs; address; address = address->next) {
+        int any = is_any(address->host_addr);
+
         for (listener = ap_listeners; listener; listener = listener->next) {
             if (!reaches(listener, address))
                 continue;
             served->port = listener->bind_addr->port;
             served->address =
-                ip_of(is_any(address->host_addr) ? listener->bind_addr
-                                                 : address->host_addr,
-                      p);
-            if (served->address)
+                ip_of(any ? listener->bind_addr : address->host_addr, p);
+            if (served->address &&
+                !(any && is_named(named, served->address, served->port)))
                 return 1;
         }
     }
@@ -114,7 +154,8 @@ static int has_both(const cfo_generation_t *gen, int vhost)
 
 /* NULL when there is no listener that could be asked. */
 static cfo_served_t *look_at(const cfo_generation_t *gen,
-                             const cfo_standing_t *st, apr_pool_t *p)
+                             const cfo_standing_t *st,
+                             const apr_array_header_t *named, apr_pool_t *p)
 {
     const cfo_wanted_t *wanted = st->wanted;
     cfo_served_t *served = apr_pcalloc(p, sizeof(*served));
@@ -131,7 +172,7 @@ static cfo_served_t *look_at(const cfo_generation_t *gen,
 
         served->sni = sni_of(s, wanted, p);
         served->one_of_two = has_both(gen, vhost);
-        if (served->sni && find_place(s, served, p))
+        if (served->sni && find_place(s, named, served, p))
             return served;
     }
     return NULL;
@@ -165,6 +206,7 @@ static void forget(cfo_retained_t *r, const char *key)
 }
 
 static void add_marked(cfo_generation_t *gen, const cfo_standing_t *st,
+                       const apr_array_header_t *named,
                        apr_array_header_t *served, apr_pool_t *ptemp)
 {
     cfo_retained_t *r = gen->retained;
@@ -174,7 +216,7 @@ static void add_marked(cfo_generation_t *gen, const cfo_standing_t *st,
     if (looks == NULL)
         return;
     if (st->served && !cfo_standing_wants_reload(st) && *looks < LOOKS_MAX)
-        one = look_at(gen, st, ptemp);
+        one = look_at(gen, st, named, ptemp);
     if (one == NULL) {
         forget(r, st->key);
         return;
@@ -186,12 +228,15 @@ static void add_marked(cfo_generation_t *gen, const cfo_standing_t *st,
 void cfo_confirm_add(cfo_generation_t *gen, apr_array_header_t *served,
                      apr_pool_t *ptemp)
 {
+    const apr_array_header_t *named = NULL;
     int i;
 
+    if (apr_hash_count(gen->retained->confirm) > 0)
+        named = named_addresses(gen, ptemp);
     for (i = 0; apr_hash_count(gen->retained->confirm) > 0 &&
                 i < gen->plan->wanted->nelts;
          i++)
-        add_marked(gen, &gen->standings[i], served, ptemp);
+        add_marked(gen, &gen->standings[i], named, served, ptemp);
     /* what is left belongs to vhosts that are gone */
     if (served->nelts == 0 && apr_hash_count(gen->retained->confirm) > 0) {
         apr_pool_clear(gen->retained->confirm_pool);
@@ -266,6 +311,7 @@ void cfo_confirm_add_revokes(cfo_generation_t *gen, apr_array_header_t *served,
                              apr_time_t now, apr_pool_t *ptemp)
 {
     cfo_retained_t *r = gen->retained;
+    const apr_array_header_t *named;
     int i;
 
     if (!gen->global->revoke_superseded || !cfo_clock_trusted(gen, now) ||
@@ -273,12 +319,13 @@ void cfo_confirm_add_revokes(cfo_generation_t *gen, apr_array_header_t *served,
          now - r->revoke_looked < HOUR))
         return;
     r->revoke_looked = now;
+    named = named_addresses(gen, ptemp);
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         const cfo_standing_t *st = &gen->standings[i];
         cfo_served_t *one;
 
         if (!may_revoke(gen, st, now, ptemp) ||
-            (one = look_at(gen, st, ptemp)) == NULL)
+            (one = look_at(gen, st, named, ptemp)) == NULL)
             continue;
         one->revoke = 1;
         one->account = st->wanted->account;

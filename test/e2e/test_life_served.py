@@ -60,6 +60,23 @@ def test_what_is_not_served_is_told(httpd, clock):
     assert httpd.generations() == 2
 
 
+def test_an_address_of_another_virtual_host_is_not_looked_at(httpd, clock):
+    """There httpd asks whoever names it, and not "*"."""
+    name, folder = "a.example.com", httpd.root / "etc"
+    folder.mkdir()
+    pairs.self_signed(folder / "x.pem", folder / "x.key", ["x.example.com"])
+    httpd.managed(name)
+    httpd.server(f"Listen 127.0.0.2:{httpd.port}",
+                 f"<VirtualHost 127.0.0.2:{httpd.port}>",
+                 "ServerName x.example.com", "SSLEngine on",
+                 "SSLCertificateFile etc/x.pem",
+                 "SSLCertificateKeyFile etc/x.key", "</VirtualHost>")
+    httpd.start()
+    renew(httpd, name, clock)
+    clock.until(lambda: httpd.log.matching(SERVED),
+                lambda: httpd.story("word of it"), 40)
+
+
 def revoked(cloudflare):
     return [entry["serial"] for entry in cloudflare.server.revoked()]
 
