@@ -61,7 +61,11 @@ static const struct {
      CFO_TRANSIENT, "Nothing to do"},
     {400, 1010, "Failed to validate: context deadline exceeded", CFO_TRANSIENT,
      "Nothing to do"},
+    {400, 1010, "Failed to validate: Get \"https://i.api.example/v4/zones\"",
+     CFO_TRANSIENT, "Nothing to do"},
+    {403, 1010, NULL, CFO_PERMANENT, "zone is active"},
     {400, 1011, NULL, CFO_PERMANENT, "Report"},
+    {400, 1011, "read tcp: connection reset", CFO_PERMANENT, "Report"},
     {400, 1012, NULL, CFO_PERMANENT, "CFOriginZoneID"},
     {400, 1013, NULL, CFO_PERMANENT, "Report"},
     {400, 1014, NULL, CFO_PERMANENT, "revoked before"},
@@ -79,6 +83,7 @@ static const struct {
     {400, 6102, NULL, CFO_AUTH, "API token"},
     {400, 6103, NULL, CFO_AUTH, "API token"},
     {400, 6111, NULL, CFO_AUTH, "token file holds"},
+    {400, 7003, NULL, CFO_PERMANENT, "/client/v4"},
     {404, 7003, NULL, CFO_PERMANENT, "/client/v4"},
     {403, 9109, NULL, CFO_AUTH, "IP address filter"},
     {400, 10000, NULL, CFO_AUTH, "Certificates / Edit"},
@@ -89,6 +94,9 @@ static const struct {
     {403, 4242, NULL, CFO_AUTH, "permissions"},
     {404, 4242, NULL, CFO_PERMANENT, "/client/v4"},
     {408, 4242, NULL, CFO_TRANSIENT, "Nothing to do"},
+    {409, 4242, NULL, CFO_TRANSIENT, "Nothing to do"},
+    {399, 4242, NULL, CFO_TRANSIENT, "redirects"},
+    {499, 4242, NULL, CFO_PERMANENT, "Read the API's message"},
     {500, 4242, NULL, CFO_TRANSIENT, "Nothing to do"},
     {200, 4242, NULL, CFO_TRANSIENT, "Nothing to do"},
     {429, 4242, NULL, CFO_RATE_LIMITED, "account waits"},
@@ -96,6 +104,8 @@ static const struct {
     /* no code at all */
     {0, 0, NULL, CFO_TRANSIENT, "reaches the API"},
     {200, 0, NULL, CFO_TRANSIENT, "Nothing to do"},
+    {299, 0, NULL, CFO_TRANSIENT, "Nothing to do"},
+    {300, 0, NULL, CFO_TRANSIENT, "redirects"},
     {301, 0, NULL, CFO_TRANSIENT, "redirects"},
     {400, 0, NULL, CFO_TRANSIENT, "CFOriginAPI"},
     {401, 0, NULL, CFO_AUTH, "permission Zone / SSL"},
@@ -162,6 +172,8 @@ static void test_kind_words(void **state)
         assert_true(cfo_kind_parse(words[i], &kind));
         assert_int_equal(kind, i);
     }
+    assert_string_equal(cfo_kind_word((cfo_kind_t)7), "local");
+    assert_string_equal(cfo_kind_word((cfo_kind_t)-1), "local");
     assert_false(cfo_kind_parse("Ok", &kind));
     assert_false(cfo_kind_parse("", &kind));
     assert_false(cfo_kind_parse(NULL, &kind));
@@ -198,6 +210,7 @@ static void test_clean(void **state)
         {"abc\xc3\xbc\xc3\xbc", 7, "abc\xc3\xbc\xc3\xbc"},
         {"abc\xc3\xbc\xc3\xbcx", 7, "abc" DOTS}, /* never half of a letter */
         {"\xff\xff\xff\xff\xff\xff", 5, "??" DOTS},
+        {"abcd", 3, DOTS},
         {"abc", 2, ""},
         {"abc", 0, ""},
     };
@@ -243,6 +256,14 @@ static void test_make_and_sentence(void **state)
     assert_string_equal(
         cfo_result_sentence(pool, &result),
         "1010 (HTTP 400): a hostname was refused [ray 8f-FRA]");
+    result.http = 0;
+    assert_string_equal(cfo_result_sentence(pool, &result),
+                        "1010: a hostname was refused [ray 8f-FRA]");
+    result.code = 0;
+    result.http = 429;
+    result.ray = NULL;
+    assert_string_equal(cfo_result_sentence(pool, &result),
+                        "HTTP 429: too many requests for this account");
     result = cfo_result_make(pool, CFO_LOCAL, "%2000d", 1);
     assert_int_equal(strlen(result.message), 1000);
     result = cfo_result_ok();
