@@ -190,6 +190,10 @@ RENDERED := $(addprefix mod_cforigin/status_,html.c table.c parts.c pieces.c \
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
 
+# What httpd's parent decides by itself: the program stands in for httpd.
+$(BUILD)/unit/test_tries: $(call obj,mod_cforigin/tries.c \
+    mod_cforigin/retained.c)
+
 $(BUILD)/unit/%: $(BUILD)/obj/test/unit/%.o $(UNITOBJ)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
