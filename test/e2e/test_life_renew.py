@@ -111,32 +111,36 @@ def test_the_marker_is_noticed_within_a_tick(httpd, cloudflare, clock):
 @pytest.mark.parametrize("mpm", ONE_MPM)
 def test_what_is_wanted_changes_while_the_old_one_is_served(
         httpd, cloudflare, clock):
-    """A name more, another type, another validity: each is asked for after
-    the reload, and until it is there the old one is served."""
-    httpd.managed("names.example.com", "type.example.com",
-                  "days.example.com")
+    """A name more, another type, another validity, a type besides: each is
+    asked for after the reload, and until it is there the old one is served."""
+    names = ["names.example.com", "type.example.com", "days.example.com",
+             "both.example.com"]
+    httpd.managed(*names)
     httpd.start()
-    names = ["names.example.com", "type.example.com", "days.example.com"]
     first = {name: life.served(httpd, name) for name in names}
     httpd.forget_vhosts()
     httpd.vhost(names[0], "CFOrigin on", aliases=["www.example.com"])
     httpd.vhost(names[1], "CFOrigin on", "CFOriginRequestType origin-rsa")
     httpd.vhost(names[2], "CFOrigin on", "CFOriginValidity 365")
+    httpd.vhost(names[3], "CFOrigin on",
+                "CFOriginRequestType origin-ecc origin-rsa")
     cloudflare.fault({"op": "create"}, {"hang": True})
     dump = httpd.dump()
-    for word in ("names-changed", "type-changed", "validity-changed"):
-        assert word in dump
+    for word in ("names-changed", "type-changed", "validity-changed",
+                 "missing"):
+        assert dump.count(word) == 1, dump
     httpd.graceful()
-    waiting.until(lambda: len(cloudflare.creates()) == 6, "three calls")
+    waiting.until(lambda: len(cloudflare.creates()) == 8, "four calls")
     assert {name: life.served(httpd, name) for name in names} == first
     httpd.stop()
     assert {call["body"]["hostnames"][0]: (
         call["body"]["request_type"], call["body"]["requested_validity"],
         len(call["body"]["hostnames"]))
-        for call in cloudflare.creates()[3:]} == {
+        for call in cloudflare.creates()[4:]} == {
             names[0]: ("origin-ecc", 5475, 2),
             names[1]: ("origin-rsa", 5475, 1),
-            names[2]: ("origin-ecc", 365, 1)}
+            names[2]: ("origin-ecc", 365, 1),
+            names[3]: ("origin-rsa", 5475, 1)}
     cloudflare.release()
     httpd.start()
     assert sorted(httpd.get(names[0]).names) == [names[0],

@@ -141,6 +141,28 @@ def test_one_after_the_other(httpd, cloudflare, clock, folder):
     assert len(cloudflare.creates()) == 2
 
 
+def test_an_older_pair_that_is_put_back_is_written_over(
+        httpd, cloudflare, clock, folder):
+    """A backup of what the store had: good, but not what is served."""
+    name = "a.example.com"
+    files = [folder / "hand.pem", folder / "hand.key"]
+    httpd.vhost(name, "CFOrigin on", *lines(folder))
+    httpd.start()
+    backup = [file.read_bytes() for file in files]
+    life.mark(httpd, name)
+    life.await_generation(httpd, name, 2, clock)
+    life.await_served(httpd, name, clock)
+    current = pairs.sha256(files[0])
+    for file, content in zip(files, backup):
+        file.write_bytes(content)
+    httpd.graceful()
+    clock.until(lambda: pairs.sha256(files[0]) == current,
+                "the pair that is served in the files", 25)
+    assert pairs.belong_together(*files)
+    assert life.served(httpd, name) == current
+    assert len(cloudflare.creates()) == 2
+
+
 def test_one_that_is_gone_again_brings_no_keeper_at_each_look(
         httpd, cloudflare, clock, folder):
     """The pair is there when httpd looks, and is not when the keeper does:
@@ -292,10 +314,13 @@ def test_what_is_left_out_keeps_the_pair_of_its_lines(httpd, cloudflare,
     assert (answer.status, answer.sha256) == (200, by_hand)
 
 
-def test_two_that_shared_a_certificate_go_their_ways(httpd, cloudflare,
-                                                     clock, folder):
+@pytest.mark.parametrize("first, asked", [("b.example.com", 3),
+                                          ("a.example.com", 2)])
+def test_two_that_shared_a_certificate_go_their_ways(
+        httpd, cloudflare, clock, folder, first, asked):
     """Each had a file of its own; one of them at the most finds the old
-    folder again by it, and each gets its certificate."""
+    folder again by it, and none where it is still somebody's by its name;
+    each gets its certificate."""
     port = free_port()
     httpd.server(f"Listen 127.0.0.1:{port}", "CFOriginReloadInterval 1s")
     httpd.vhost("a.example.com", "CFOrigin on", *lines(folder, "one"))
@@ -304,16 +329,16 @@ def test_two_that_shared_a_certificate_go_their_ways(httpd, cloudflare,
     httpd.start()
     assert len(cloudflare.creates()) == 1
     httpd.forget_vhosts()
-    httpd.vhost("b.example.com", "CFOrigin on", *lines(folder, "one"))
+    httpd.vhost(first, "CFOrigin on", *lines(folder, "one"))
     httpd.vhost("c.example.com", "CFOrigin on", *lines(folder, "two"),
                 port=port)
     httpd.tolerate("AH01909")
     httpd.graceful()
-    clock.until(lambda: "b.example.com" in httpd.get(
-        "b.example.com", verify=False).names, "b's own", 30)
+    clock.until(lambda: first in httpd.get(first, verify=False).names,
+                f"the own one of {first}", 30)
     clock.until(lambda: "c.example.com" in tls.fetch(
         port, "c.example.com", verify=False).names, "c's own", 30)
-    assert len(cloudflare.creates()) == 3
+    assert len(cloudflare.creates()) == asked
     for name in ("one", "two"):
         assert pairs.belong_together(folder / f"{name}.pem",
                                      folder / f"{name}.key")
