@@ -269,7 +269,9 @@ static void test_requests_round_trip(void **state)
         "{\"id\":4,\"op\":\"revoke\",\"serial\":\"5009\"}",
         "{\"id\":5,\"op\":\"zone\",\"hostname\":\"a.b\"}",
         "{\"id\":6,\"op\":\"served\",\"address\":\"::1\",\"port\":443,"
-        "\"sni\":\"a.b\"}"};
+        "\"sni\":\"a.b\"}",
+        "{\"id\":7,\"op\":\"served\",\"address\":\"::1\",\"port\":443,"
+        "\"sni\":\"a.b\",\"request_type\":\"origin-rsa\"}"};
     cfo_request_t create = {.id = 7, .op = CFO_OP_CREATE, .csr = "c"};
 
     (void)state;
@@ -299,6 +301,10 @@ static void test_lines_that_are_no_request(void **state)
         {"{\"id\":1,\"op\":\"list\",\"zone_id\":\"z\"} x",
          "the line is no JSON object", -1},
         {"{\"id\":1}", "\"op\" is missing", 1},
+        {"{\"id\":0}", "\"op\" is missing", 0},
+        {"{\"id\":-7}", "\"op\" is missing", -1},
+        {"{\"id\":2147483647}", "\"op\" is missing", 2147483647},
+        {"{\"id\":2147483648}", "\"op\" is missing", -1},
         {"{\"id\":1,\"op\":7}", "\"op\" is no text", 1},
         {"{\"id\":1,\"op\":\"steal\"}", "\"op\" is none of ours", 1},
         {"{\"op\":\"list\",\"zone_id\":\"z\"}", "\"id\" is missing", -1},
@@ -420,6 +426,7 @@ static void test_lines_that_are_no_answer(void **state)
          "\"certificate\" is no text"},
         {"{\"id\":1,\"page\":1,\"certificate\":\"c\",\"revoked\":2}",
          "\"revoked\" is no number from 0 to 1"},
+        {"{\"id\":1,\"ok\":true,\"http\":null,\"ray\":null}", NULL},
         {"{\"id\":1,\"ok\":true,\"x\":[]}", MORE},
         {"{\"id\":1,\"ok\":true,\"x\":{}}", MORE},
         {"[{\"id\":1,\"ok\":true}]", MORE},
