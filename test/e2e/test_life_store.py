@@ -272,6 +272,23 @@ def test_damage_of_the_small_files_is_told_once(httpd, cloudflare, what):
     assert len(cloudflare.creates()) == 3
 
 
+def test_damage_of_a_generation_is_told_once(httpd, cloudflare):
+    """Not in the pass that only rehearses, too; the pair is as good."""
+    name = "a.example.com"
+    httpd.managed(name)
+    httpd.start()
+    served = life.served(httpd, name)
+    httpd.stop()
+    meta = httpd.folder(name) / "1/meta.json"
+    meta.write_text("no JSON")
+    httpd.expect(rf"cforigin:warn.*{meta}: ")
+    httpd.start()
+    assert life.served(httpd, name) == served
+    told = httpd.log.matching(f"{meta}: ")
+    assert len(told) == 1, told
+    assert len(cloudflare.creates()) == 1
+
+
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_modes_are_the_same_whatever_the_umask(httpd, umask):
     folder = httpd.root / "etc"
