@@ -88,7 +88,7 @@ static void test_ratelimit(void **state)
         {"\"default\"; r=0 ; t=30", 30},
         {"\"default\";t=30;r=0", 30},
         {"default;r=0;t=30", 30},
-        {"\"a;r=0;t=9\";r=1;t=5", -1},
+        {"\"a;r=0\";t=5", -1},
         {"\"a,b\";r=0;t=5", 5},
         {"\"a\";r=5;t=100, \"b\";r=0;t=3", 3},
         {"\"a\";r=0;t=2,\"b\";r=0;t=7", 7},
@@ -125,6 +125,8 @@ static void test_quota(void **state)
         {"\"a\";r=3;t=5, \"b\";r=9;t=100", 3, 5},
         {"\"a\";r=3;t=5, \"b\";r=3;t=100, \"c\";r=3;t=7", 3, 100},
         {"\"a\";r=3, \"b\";r=9;t=1", 9, 1},
+        {"\"a;r=0;t=9, b\";r=5;t=7", 5, 7}, /* a name may hold anything */
+        {"\"a\\\";r=0;t=9, b\";r=5;t=7", 5, 7},
     };
 
     (void)state;
@@ -162,6 +164,7 @@ static void test_budget(void **state)
     assert_int_equal(cfo_budget_in_flight(&budget, 16, now), 16);
     cfo_budget_learn(&budget, (cfo_quota_t){5, 30}, now);
     cfo_budget_learn(&budget, (cfo_quota_t){7, 30}, now);
+    cfo_budget_learn(&budget, (cfo_quota_t){-1, -1}, now); /* says nothing */
     assert_int_equal(cfo_budget_in_flight(&budget, 16, now), 5);
     assert_int_equal(cfo_budget_in_flight(&budget, 3, now), 3);
     cfo_budget_learn(&budget, (cfo_quota_t){0, 30}, now);
@@ -184,6 +187,7 @@ static void test_reach(void **state)
         assert_false(cfo_reach_is_lost(&reach, now));
         now += cfo_reach_left(&reach, now);
         assert_int_equal(cfo_reach_left(&reach, now), 0);
+        assert_int_equal(cfo_reach_left(&reach, now + 1), 0);
     }
     assert_true(now < apr_time_from_sec(1002));
     /* then once in a while, and never for good */
@@ -205,6 +209,11 @@ static void test_pauses(void **state)
     apr_interval_time_t half = apr_time_from_sec(1) / 2;
 
     (void)state;
+    for (int tries = 0; tries <= 7; tries++) { /* 8 s at the most */
+        int doublings = tries < 1 ? 0 : tries > 5 ? 4 : tries - 1;
+
+        assert_true(cfo_pace_pause(tries, 250) == half << doublings);
+    }
     for (unsigned random = 0; random < 3000; random += 7) {
         for (int tries = 1; tries <= 3; tries++) {
             apr_interval_time_t middle = half << (tries - 1);
@@ -214,7 +223,7 @@ static void test_pauses(void **state)
         }
     }
     assert_int_not_equal(cfo_pace_pause(1, 0), cfo_pace_pause(1, 500));
-    assert_true(cfo_pace_pause(1000000, 0) < apr_time_from_sec(60));
+    assert_true(cfo_pace_pause(1000000, 250) == half << 4);
 }
 
 static void test_gate(void **state)
