@@ -386,10 +386,8 @@ static void look_around(cfo_generation_t *gen, apr_time_t now)
     for (i = 0; i < gen->plan->wanted->nelts; i++) {
         cfo_standing_t *st = &gen->standings[i];
 
-        if (!st->trying && has_changed(gen, st, now, ptemp)) {
-            st->due_at = 0;
+        if (!st->trying && has_changed(gen, st, now, ptemp))
             cfo_standing_look(gen, st, CFO_CAUSE_TICK, now);
-        }
         apr_pool_clear(ptemp);
     }
     apr_pool_destroy(ptemp);

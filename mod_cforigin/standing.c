@@ -191,6 +191,7 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
     apr_pool_t *old = st->pool;
     const char *old_fault = st->entry ? st->entry->fault : NULL;
     cfo_action_t before = st->decision.action;
+    int current = st->current;
 
     /* A pool takes 8 KiB: too much for each of thousands that are looked at
      * for the first time. */
@@ -210,9 +211,10 @@ static void look(cfo_generation_t *gen, cfo_standing_t *st, cfo_cause_t cause,
         apr_pool_destroy(old);
     if (st->decision.action == CFO_KEEP)
         cfo_tries_rest(gen, st, cause, now, ptemp);
-    else if (cause != CFO_CAUSE_TICK || before == CFO_KEEP || st->due_at == 0)
+    else if (cause != CFO_CAUSE_TICK || before == CFO_KEEP ||
+             st->due_at == 0 || st->current != current)
         cfo_tries_look(gen, st, cause, now, ptemp);
-    /* else it was due before: its time stands */
+    /* else it was due before: its time stands, a reload may have granted it */
 }
 
 /* For LogLevel cforigin:debug: what was decided, and from what. */

@@ -91,18 +91,25 @@ def test_waits_grow_and_outlive_restarts(httpd, cloudflare, clock):
         == ("ok", 0, None)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_a_marker_does_not_put_off_what_a_reload_tries_again(
-        httpd, cloudflare, clock):
+        httpd, cloudflare, clock, when):
     """A permanent failure, `touch renew`, the cause repaired, a reload: tried
-    again as soon as the failure is a minute old, not a day later."""
+    again as soon as the failure is a minute old, not a day later. So it is
+    when the marker comes while that minute passes."""
     name = "a.example.com"
     cloudflare.fault({"op": "create"}, {"preset": "1010"})
     httpd.managed(name)
     httpd.expect(FAILED)
     httpd.start()
-    (httpd.folder(name) / "renew").touch()
+    marker = httpd.folder(name) / "renew"
+    if when == "before":
+        marker.touch()
     cloudflare.release()
     httpd.graceful()
+    if when == "after":
+        marker.touch()
+        clock.ticks(1)
     clock.forward(seconds=61)
     life.await_generation(httpd, name, 1, clock)
 
