@@ -35,6 +35,7 @@ typedef struct mc_spec_t {
     const char *basic; /* basicConstraints, NULL: none */
     const char *eku;   /* extendedKeyUsage, NULL: none */
     const char *usage; /* keyUsage, NULL: none */
+    int unknown;       /* an extension that nobody knows; 2: a critical one */
     int from;          /* days from now, may be negative */
     int days;          /* lifetime */
     const EVP_MD *(*md)(void); /* NULL: SHA-256 */
@@ -52,6 +53,21 @@ static inline void mc_add_ext(X509 *x, int nid, const char *value)
     assert_non_null(ext);
     assert_int_equal(X509_add_ext(x, ext, -1), 1);
     X509_EXTENSION_free(ext);
+}
+
+static inline void mc_add_unknown(X509 *x, int critical)
+{
+    ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.4.1.99999.1", 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *ext;
+
+    assert_int_equal(
+        ASN1_OCTET_STRING_set(value, (const unsigned char *)"\5\0", 2), 1);
+    ext = X509_EXTENSION_create_by_OBJ(NULL, oid, critical, value);
+    assert_int_equal(X509_add_ext(x, ext, -1), 1);
+    X509_EXTENSION_free(ext);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(oid);
 }
 
 static inline X509_NAME *mc_name(const char *ou)
@@ -85,6 +101,8 @@ static inline X509 *mc_sign(const mc_spec_t *spec, EVP_PKEY *key,
     mc_add_ext(x, NID_basic_constraints, spec->basic);
     mc_add_ext(x, NID_ext_key_usage, spec->eku);
     mc_add_ext(x, NID_key_usage, spec->usage);
+    if (spec->unknown)
+        mc_add_unknown(x, spec->unknown == 2);
     assert_true(
         X509_sign(x, issuer_key, spec->md ? spec->md() : EVP_sha256()) > 0);
     return x;

@@ -442,10 +442,17 @@ static void run_check(const check_row_t *row)
 
 static void named_checks(void **state)
 {
-    EVP_PKEY *weak = EVP_RSA_gen(1024);
+    EVP_PKEY *weak = EVP_RSA_gen(1024), *strong = EVP_RSA_gen(2048);
     const check_row_t rows[] = {
         {NULL, {.san = SAN, LEAF, .days = 5475}, NULL, NULL, A, 5475, 0},
         {NULL, {.san = SAN, LEAF, .days = 5475}, &rsa, NULL, A, 5475, 0},
+        {NULL,
+         {.san = SAN, LEAF, .days = 5475, .unknown = 1},
+         NULL,
+         NULL,
+         A,
+         5475,
+         0},
         {NULL, {.san = SAN, .days = 5475}, NULL, NULL, A, 5475, 0},
         {NULL,
          {.san = SAN, LEAF, .days = 5475},
@@ -461,6 +468,20 @@ static void named_checks(void **state)
         {NULL, {.san = SAN, LEAF, .from = 9, .days = 7}, NULL, NULL, A, 7, -1},
         {NULL, {.san = SAN, LEAF, .days = 7}, NULL, NULL, A, 7, 6},
 
+        {"check parse: an extension is broken, or critical and unknown",
+         {.san = SAN, LEAF, .days = 5475, .unknown = 2},
+         NULL,
+         NULL,
+         A,
+         5475,
+         0},
+        {"check key: its public key is not that of our private key",
+         {.san = SAN, LEAF, .days = 5475},
+         NULL,
+         strong, /* enough */
+         A,
+         5475,
+         0},
         {"check parse: it is the certificate of a CA, not of a server",
          {.san = SAN, .basic = "critical,CA:TRUE", .days = 5475},
          NULL,
@@ -585,6 +606,7 @@ static void named_checks(void **state)
         run_check(&rows[i]);
     }
     EVP_PKEY_free(weak);
+    EVP_PKEY_free(strong);
 }
 
 /* An hour's grace for a clock that is behind the CA's, and no more. */
