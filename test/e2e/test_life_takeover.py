@@ -185,6 +185,8 @@ def test_one_that_is_gone_again_brings_no_keeper_at_each_look(
     httpd.graceful()
     for _ in range(4):
         clock.ticks(1)
+    clock.forward(seconds=90)
+    clock.ticks(2)
     assert len(runs.read_text()) == 1
     assert pairs.sha256(folder / "hand.pem") == first
     assert life.served(httpd, name) == life.stored(httpd, name) == first
