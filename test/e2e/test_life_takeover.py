@@ -316,6 +316,26 @@ def test_what_is_left_out_keeps_the_pair_of_its_lines(httpd, cloudflare,
     assert (answer.status, answer.sha256) == (200, by_hand)
 
 
+def test_one_that_is_shared_is_found_again_by_its_target(
+        httpd, cloudflare, folder):
+    """Its first virtual host leaves, and with it the name of its folder."""
+    names = ["a.example.com", "b.example.com"]
+    for name in names:
+        httpd.vhost(name, "CFOrigin on", *lines(folder))
+    life.show_status(httpd)
+    httpd.start()
+    first = life.served(httpd, names[1])
+    httpd.forget_vhosts()
+    httpd.vhost(names[1], "CFOrigin on", *lines(folder))
+    assert "keep" in httpd.dump() and "valid" in httpd.dump()
+    httpd.graceful()
+    assert life.served(httpd, names[1]) == first
+    seen = life.shown(httpd, names[1])
+    assert (seen["state"], seen["reason"]) == ("ok", "valid")
+    assert not httpd.folder(names[1]).exists()
+    assert len(cloudflare.creates()) == 1
+
+
 @pytest.mark.parametrize("first, asked", [("b.example.com", 3),
                                           ("a.example.com", 2)])
 def test_two_that_shared_a_certificate_go_their_ways(
