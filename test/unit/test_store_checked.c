@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <jansson.h>
 
+#include "../../mod_cforigin/core/store_checked.h"
 #include "cforigin_store_write.h"
 
 static apr_pool_t *pool;
@@ -145,21 +146,47 @@ static void one_byte_is_noticed(void **state)
     }
 }
 
-/* Whatever became of it, the pair is as good as without. */
+/* Nobody is to take for checked what was not. */
+static void no_pair_is_not_kept(void **state)
+{
+    cfo_pem_t none = {apr_pstrdup(pool, "none"), 4};
+    json_t *json = cfo_checked_print(pool, &one.cert, &one.key);
+
+    (void)state;
+    assert_non_null(json);
+    json_decref(json);
+    assert_null(cfo_checked_print(pool, &one.cert, &two.key));
+    assert_null(cfo_checked_print(pool, &one.cert, &none));
+    assert_null(cfo_checked_print(pool, &none, &one.key));
+}
+
+/* Whatever became of it, the pair is as good as without; and nothing else of
+ * it is believed. */
 static void rubbish_in_it(void **state)
 {
-    static const char *const keys[] = {
-        "version", "cert.pem",    "key.pem", "hostnames", "not_before",
-        "serial",  "spki_sha256", "key",     "issuer",    "not_after"};
+    static const struct {
+        const char *key, *value;
+    } rows[] = {
+        {"version", "null"},     {"version", "2"},
+        {"cert.pem", "null"},    {"key.pem", "null"},
+        {"hostnames", "null"},   {"hostnames", "[7]"},
+        {"not_before", "null"},  {"not_before", "-253402300800"},
+        {"not_after", "null"},   {"not_after", "253402300800"},
+        {"serial", "null"},      {"sha256", "null"},
+        {"spki_sha256", "null"}, {"key", "null"},
+        {"issuer", "null"},
+    };
 
     (void)state;
     install(&one);
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         json_t *json = read_meta();
         json_t *checked = json_object_get(json, "checked");
 
-        assert_non_null(json_object_get(checked, keys[i]));
-        json_object_set_new(checked, keys[i], json_null());
+        assert_non_null(json_object_get(checked, rows[i].key));
+        json_object_set_new(checked, "issuer", json_string("somebody"));
+        json_object_set_new(checked, rows[i].key,
+                            json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
         write_meta(json);
         expect_same(look()->facts,
                     cfo_pki_facts(pool, one.cert.data, one.cert.len, 0));
@@ -207,6 +234,7 @@ int main(void)
         EACH(another_certificate_is_noticed),
         EACH(another_pair_is_taken_as_it_is),
         EACH(one_byte_is_noticed),
+        EACH(no_pair_is_not_kept),
         EACH(rubbish_in_it),
     };
 
