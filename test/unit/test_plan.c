@@ -856,10 +856,11 @@ static void accounts(void **state)
                                             {"b.x.org", .token = "/a/token-2"},
                                             {"c.x.org", .token = "/a/token"},
                                             {"d.x.org", .token = "/b/token"},
-                                            {"e.x.org", .token = "/c/token"}}};
+                                            {"e.x.org", .token = "/c/token"},
+                                            {"f.x.org", .token = "/a/token"}}};
     static const char *const names[] = {"token", "token-2", "token-3",
                                         "token-4"};
-    static const int account[] = {0, 1, 2, 0, 3};
+    static const int account[] = {0, 1, 2, 0, 3, 2};
     cfo_plan_t *plan = plan_of(&s);
     (void)state;
 
@@ -872,6 +873,7 @@ static void accounts(void **state)
         assert_string_equal(a->id, cfo_account_id(pool, a->token_file));
         assert_int_equal(strlen(a->id), 16);
     }
+    assert_int_equal(plan->wanted->nelts, COUNT(account));
     for (int i = 0; i < plan->wanted->nelts; i++)
         assert_int_equal(
             APR_ARRAY_IDX(plan->wanted, i, cfo_wanted_t *)->account,
