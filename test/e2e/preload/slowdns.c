@@ -18,7 +18,7 @@ static int opening(const char *path, int flags, mode_t mode)
 int getaddrinfo(const char *name, const char *service,
                 const struct addrinfo *hints, struct addrinfo **found)
 {
-    NEXT(int, getaddrinfo);
+    NEXT(int, "getaddrinfo");
     if (name && strstr(name, ".hangs.test")) {
         sleep(60);
         return EAI_AGAIN;
