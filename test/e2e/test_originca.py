@@ -185,7 +185,8 @@ def test_create_refuses(cf, client, case):
 
 @pytest.mark.parametrize("data", [
     "", "{", "[]", "null", "[" * 50000,
-    json.dumps(body()).encode("utf-8-sig"), json.dumps(body()).encode("utf-16"),
+    json.dumps(body()).encode("utf-8-sig"),
+    json.dumps(body()).encode("utf-16"),
     json.dumps(body(requested_validity=float("nan")))],
     ids=["empty", "half", "array", "null", "deep", "mark", "utf-16", "nan"])
 def test_create_refuses_what_is_no_json_object(client, data):
