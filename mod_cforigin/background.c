@@ -50,11 +50,18 @@ static void note_success(cfo_generation_t *gen, const cfo_standing_t *st)
         gen->accounts[st->wanted->account].last_success = apr_time_now();
 }
 
+/* A reload may have come since the keeper was sent: what it fails in is no
+ * failure where all is in order by now, and would have no next try. */
+static int is_wanted(const cfo_standing_t *st)
+{
+    return st->decision.action != CFO_KEEP || st->repair;
+}
+
 static void settle(cfo_generation_t *gen, cfo_standing_t *st,
                    const cfo_event_t *event)
 {
     st->trying = 0;
-    if (event->kind == CFO_EVENT_FAILED) {
+    if (event->kind == CFO_EVENT_FAILED && is_wanted(st)) {
         cfo_tries_failed(gen, st, &event->attempt);
         return;
     }
@@ -134,6 +141,8 @@ static void fail_unsettled(cfo_generation_t *gen, const char *why)
         if (!st->trying)
             continue;
         st->trying = 0;
+        if (!is_wanted(st))
+            continue;
         attempt.failures = st->failures + 1;
         attempt.last_try = now;
         attempt.last_error = cfo_result_make(ptemp, CFO_LOCAL, "%s", why);

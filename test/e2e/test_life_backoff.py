@@ -322,6 +322,32 @@ def test_a_changed_token_counts_as_a_reload(httpd, cloudflare, clock):
     assert clock.now - tried < 150
 
 
+def test_the_failure_of_what_is_not_wanted_any_more_is_none(
+        httpd, cloudflare, clock):
+    """A name that the API refuses is taken out again while its round runs:
+    what is served is in order, and so it shows."""
+    name, bad = "a.example.com", "bad.example.com"
+    httpd.managed(name)
+    life.show_status(httpd)
+    httpd.start()
+    cloudflare.fault({"op": "create", "hostname": bad},
+                     {"delay": 3, "preset": "1010"})
+    httpd.forget_vhosts()
+    httpd.managed(name, aliases=[bad])
+    httpd.graceful()
+    waiting.until(lambda: len(cloudflare.creates()) == 2, "the call")
+    httpd.forget_vhosts()
+    httpd.managed(name)
+    httpd.graceful()
+    httpd.expect(FAILED)
+    clock.until(lambda: httpd.log.matching(FAILED), "the failure")
+    clock.ticks(2)
+    seen = life.shown(httpd, name)
+    assert (seen["state"], seen["failures"], seen["next_try"],
+            seen["last_error"]) == ("ok", 0, None, None)
+    assert len(cloudflare.creates()) == 2
+
+
 def test_a_token_that_changes_while_a_round_runs_counts(
         httpd, cloudflare, clock):
     """Another account's certificate is on its way meanwhile, and a reload of
