@@ -58,6 +58,10 @@ typedef struct cfo_retained_t {
     apr_pool_t *taken_pool;
     struct apr_hash_t *taken;
 
+    /* Certificate files of the lines that are ours in this server. */
+    apr_pool_t *targets_pool;
+    struct apr_hash_t *targets;
+
     /* Requests to the API since the start, for the status. */
     apr_uint64_t calls[CFO_CALL_OPS][CFO_KINDS];
 
@@ -85,6 +89,9 @@ typedef struct cfo_retained_t {
 
 /** Find it, or make it at the first pass. */
 cfo_retained_t *cfo_retained_get(process_rec *process);
+
+/** NULL before the first pass. */
+const cfo_retained_t *cfo_retained_find(apr_pool_t *ptemp);
 
 /** An account's token file. A restart may come between its change and the
  * next look at it. */
@@ -119,5 +126,9 @@ const cfo_kept_notices_t *cfo_retained_notices(const cfo_retained_t *r,
 /** Replace the labels of taken vhosts (const char *). Copied. */
 void cfo_retained_put_taken(cfo_retained_t *r,
                             const apr_array_header_t *labels);
+
+/** Replace the files of our lines (const char *). Copied. */
+void cfo_retained_put_targets(cfo_retained_t *r,
+                              const apr_array_header_t *paths);
 
 #endif

@@ -3,6 +3,7 @@
  * names and reads the files that certificate lines name, nothing else. */
 #include "cforigin_conftree.h"
 #include "cforigin_directives.h"
+#include "cforigin_retained.h"
 
 #include <apr_escape.h>
 #include <apr_hash.h>
@@ -103,10 +104,15 @@ static scope_t read_scope(const ap_directive_t *node, apr_pool_t *ptemp)
     return scope;
 }
 
-/* Is it ours, although it is no certificate? Then the store says so. */
+/* Is it ours, although it is no certificate? Then the store says so, or this
+ * server runs with it. */
 static int store_knows(const char *store, const char *path,
                        apr_hash_t **targets, apr_pool_t *ptemp)
 {
+    const cfo_retained_t *retained = cfo_retained_find(ptemp);
+
+    if (retained && apr_hash_get(retained->targets, path, APR_HASH_KEY_STRING))
+        return 1;
     if (*targets == NULL)
         *targets = cfo_store_targets(ptemp, store);
     return apr_hash_get(*targets, path, APR_HASH_KEY_STRING) != NULL;

@@ -283,6 +283,22 @@ static void note_taken(const cfo_generation_t *gen, apr_pool_t *ptemp)
     cfo_retained_put_taken(gen->retained, taken);
 }
 
+static void note_targets(const cfo_generation_t *gen, apr_pool_t *ptemp)
+{
+    apr_array_header_t *paths = apr_array_make(ptemp, 4, sizeof(const char *));
+    int i, k;
+
+    for (i = 0; i < gen->vhosts->nelts; i++) {
+        const apr_array_header_t *targets =
+            APR_ARRAY_IDX(gen->vhosts, i, cfo_vhost_t).targets;
+
+        for (k = 0; targets && k < targets->nelts; k++)
+            APR_ARRAY_PUSH(paths, const char *) =
+                APR_ARRAY_IDX(targets, k, cfo_target_t).certificate;
+    }
+    cfo_retained_put_targets(gen->retained, paths);
+}
+
 static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
                          apr_pool_t *ptemp, server_rec *s)
 {
@@ -295,6 +311,7 @@ static int after_mod_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     cfo_tls_done(generation);
     cfo_neighbours_note(generation);
     note_taken(generation, ptemp);
+    note_targets(generation, ptemp);
     apr_cpystrn(generation->retained->tree_hash, generation->tree_hash,
                 sizeof(generation->retained->tree_hash));
     if (generation->cold_pass == 1)

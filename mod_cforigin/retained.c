@@ -17,10 +17,19 @@ static apr_hash_t *table(apr_pool_t **pool, apr_pool_t *parent)
     return apr_hash_make(*pool);
 }
 
+static const char *key_of(apr_pool_t *p)
+{
+    return apr_psprintf(p, LAYOUT ":%u", (unsigned)sizeof(cfo_retained_t));
+}
+
+const cfo_retained_t *cfo_retained_find(apr_pool_t *ptemp)
+{
+    return ap_retained_data_get(key_of(ptemp));
+}
+
 cfo_retained_t *cfo_retained_get(process_rec *process)
 {
-    const char *key = apr_psprintf(process->pconf, LAYOUT ":%u",
-                                   (unsigned)sizeof(cfo_retained_t));
+    const char *key = key_of(process->pconf);
     cfo_retained_t *r = ap_retained_data_get(key);
 
     if (r)
@@ -31,6 +40,7 @@ cfo_retained_t *cfo_retained_get(process_rec *process)
     r->attempts = table(&r->attempts_pool, process->pool);
     cfo_known_make(&r->known, process->pool);
     r->taken = table(&r->taken_pool, process->pool);
+    r->targets = table(&r->targets_pool, process->pool);
     r->notices = apr_hash_make(process->pool);
     r->tokens = apr_hash_make(process->pool);
     r->confirm = table(&r->confirm_pool, process->pool);
@@ -116,17 +126,31 @@ const cfo_kept_notices_t *cfo_retained_notices(const cfo_retained_t *r,
     return apr_hash_get(r->notices, key, APR_HASH_KEY_STRING);
 }
 
+static apr_hash_t *replace(apr_pool_t **pool, apr_pool_t *parent,
+                           const apr_array_header_t *words)
+{
+    apr_hash_t *set;
+    int i;
+
+    apr_pool_destroy(*pool);
+    set = table(pool, parent);
+    for (i = 0; i < words->nelts; i++) {
+        const char *word =
+            apr_pstrdup(*pool, APR_ARRAY_IDX(words, i, const char *));
+
+        apr_hash_set(set, word, APR_HASH_KEY_STRING, word);
+    }
+    return set;
+}
+
 void cfo_retained_put_taken(cfo_retained_t *r,
                             const apr_array_header_t *labels)
 {
-    int i;
+    r->taken = replace(&r->taken_pool, r->process_pool, labels);
+}
 
-    apr_pool_destroy(r->taken_pool);
-    r->taken = table(&r->taken_pool, r->process_pool);
-    for (i = 0; i < labels->nelts; i++) {
-        const char *label =
-            apr_pstrdup(r->taken_pool, APR_ARRAY_IDX(labels, i, const char *));
-
-        apr_hash_set(r->taken, label, APR_HASH_KEY_STRING, label);
-    }
+void cfo_retained_put_targets(cfo_retained_t *r,
+                              const apr_array_header_t *paths)
+{
+    r->targets = replace(&r->targets_pool, r->process_pool, paths);
 }
