@@ -259,10 +259,10 @@ static void what_our_own_reload_takes_back(void **state)
         apr_time_t token = rows[i].token ? failed + rows[i].token : 0;
 
         cfo_tries_pardon(&gen, rows[i].by, pardoned);
-        cfo_retained_put_pardon(gen.retained, "00aa",
-                                rows[i].of_other ? 0 : token);
-        cfo_retained_put_pardon(gen.retained, "00bb",
-                                rows[i].of_other ? token : 0);
+        cfo_retained_token(gen.retained, "00aa")->changed =
+            rows[i].of_other ? 0 : token;
+        cfo_retained_token(gen.retained, "00bb")->changed =
+            rows[i].of_other ? token : 0;
         look(A, rows[i].cause);
         if (standings[A].failures != rows[i].failures ||
             standings[A].due_at != (rows[i].waits ? NOW + HOUR : NOW))
@@ -294,7 +294,7 @@ static void a_refused_token_holds_its_account(void **state)
     fails(&standings[A], CFO_AUTH, NOW + 2 * HOUR);
     fails(&standings[B], CFO_AUTH, NOW + 3 * HOUR);
     standings[C].due_at = standings[OTHER].due_at = NOW;
-    cfo_tries_look_at_accounts(&gen);
+    cfo_tries_look_at_accounts(&gen, NOW);
     assert_true(at(A) == 2 * HOUR && at(B) == 2 * HOUR);
     assert_true(at(C) == 2 * HOUR);
     assert_true(at(OTHER) == 0);
@@ -305,10 +305,10 @@ static void a_refused_token_holds_its_account(void **state)
     assert_true(at(C) == 0);
     standings[C].decision.action = CFO_ISSUE;
     accounts[0].last_success = NOW - HOUR - 1; /* before it was refused */
-    cfo_tries_look_at_accounts(&gen);
+    cfo_tries_look_at_accounts(&gen, NOW);
     assert_true(at(C) == 2 * HOUR);
     accounts[0].last_success = NOW - HOUR; /* and since: one zone's matter */
-    cfo_tries_look_at_accounts(&gen);
+    cfo_tries_look_at_accounts(&gen, NOW);
     assert_true(at(A) == 2 * HOUR && at(B) == 3 * HOUR && at(C) == 0);
 }
 
@@ -319,7 +319,7 @@ static void nothing_else_holds_it(void **state)
     fails(&standings[B], CFO_AUTH, NOW + HOUR);
     standings[B].decision.action = CFO_KEEP; /* it came, in another way */
     standings[C].due_at = NOW;
-    cfo_tries_look_at_accounts(&gen);
+    cfo_tries_look_at_accounts(&gen, NOW);
     assert_true(at(C) == 0);
     accounts[0].paused_until = NOW + 2 * HOUR;
     assert_true(at(A) == 2 * HOUR && at(C) == 2 * HOUR);
@@ -369,7 +369,7 @@ static void is_due(void **state)
     accounts[0].paused_until = 0;
     st->due_at = NOW;
     st->asked = 1;
-    cfo_tries_look_at_accounts(&gen);
+    cfo_tries_look_at_accounts(&gen, NOW);
     assert_false(cfo_tries_is_due(&gen, st, NOW));
     assert_true(cfo_tries_is_due(&gen, st, NOW + 1));
 }
