@@ -94,9 +94,8 @@ const char *cfo_directives_key_path(const cfo_server_conf_t *conf,
 
     if (line == NULL)
         line = line_at(base->keys, i);
-    if (line == NULL)
-        line = line_at(conf->certs, i);
-    return line->path;
+    return line ? line->path
+                : APR_ARRAY_IDX(conf->certs, i, cfo_ssl_line_t).path;
 }
 
 cfo_settings_t cfo_directives_settings(const cfo_server_conf_t *conf)
