@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * The certificate and key files of virtual hosts that this module leaves to
- * mod_ssl, and the CAs and revocations it trusts. A restart of our own would
+ * mod_ssl, and its files of trust and ticket keys. A restart of our own would
  * load them, too; and where somebody has replaced only one half of a pair
- * meanwhile, or a CA by rubbish, it would end the server. Looks
- * at them (stat, and reads what changed); writes nothing.
+ * meanwhile, or a CA by rubbish, it would end the server. Looks at them (stat,
+ * and reads what changed); writes nothing.
  */
 #ifndef CFORIGIN_NEIGHBOURS_H
 #define CFORIGIN_NEIGHBOURS_H

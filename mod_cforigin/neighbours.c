@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pairs and files of trust that mod_ssl loads by itself: have they changed
- * since it did, and would they still load? And pairs of ours that the store
- * has lost. Reads files, writes none. */
+/* What mod_ssl loads by itself, pairs, files of trust, ticket keys: has it
+ * changed since, and would it still load? And pairs of ours that the store has
+ * lost. Reads files, writes none. */
 #include "cforigin_neighbours.h"
 #include "cforigin_clock.h"
 #include "cforigin_surroundings.h"
@@ -10,12 +10,23 @@
 
 #include <sys/stat.h>
 
-/* A certificate line with the key that stands beside it, or a CA file. */
+/* mod_ssl takes no ticket key that is shorter, and no notice of what follows.
+ */
+#define TICKET_KEY_SIZE 48
+
+typedef enum {
+    NO_LINE,
+    PAIR_LINE,
+    TRUST_LINE, /* certificates or lists of revocations, one at least */
+    TICKET_LINE
+} line_t;
+
+/* A certificate line with the key that stands beside it, or another file. */
 typedef struct pair_t {
     const char *path[2]; /* certificate, key; the same file: both in it */
     apr_time_t mtime[2];
     apr_off_t size[2];
-    int is_trust; /* and no pair */
+    line_t line;
 } pair_t;
 
 static apr_array_header_t *pairs; /* on the generation's pool */
@@ -32,9 +43,9 @@ static int look(const char *path, apr_time_t *mtime, apr_off_t *size)
 }
 
 /* What was no file then (a key in a token, say) is not ours to judge. */
-static void note_pair(const char *cert, const char *key, int is_trust)
+static void note_pair(const char *cert, const char *key, line_t line)
 {
-    pair_t pair = {.path = {cert, key}, .is_trust = is_trust};
+    pair_t pair = {.path = {cert, key}, .line = line};
 
     if (look(cert, &pair.mtime[0], &pair.size[0]) &&
         look(key, &pair.mtime[1], &pair.size[1]))
@@ -52,40 +63,49 @@ static void note_server(const cfo_server_conf_t *conf,
 
         if (cert->renamed)
             continue;
-        note_pair(cert->path, cfo_directives_key_path(conf, base, i), 0);
+        note_pair(cert->path, cfo_directives_key_path(conf, base, i),
+                  PAIR_LINE);
     }
 }
 
-/* Without one certificate or list in it mod_ssl ends the start, and httpd's
- * own test does not look into them. */
-static int is_trust_line(const ap_directive_t *node)
+/* With rubbish in one of these mod_ssl ends the start, and httpd's own test
+ * does not look into them. */
+static line_t line_of(const ap_directive_t *node)
 {
-    static const char *const names[] = {
-        "SSLCACertificateFile", "SSLCARevocationFile",
-        "SSLProxyCACertificateFile", "SSLProxyCARevocationFile"};
+    static const struct {
+        const char *name;
+        line_t line;
+    } lines[] = {{"SSLCACertificateFile", TRUST_LINE},
+                 {"SSLCADNRequestFile", TRUST_LINE},
+                 {"SSLCARevocationFile", TRUST_LINE},
+                 {"SSLOCSPResponderCertificateFile", TRUST_LINE},
+                 {"SSLProxyCACertificateFile", TRUST_LINE},
+                 {"SSLProxyCARevocationFile", TRUST_LINE},
+                 {"SSLSessionTicketKeyFile", TICKET_LINE}};
     size_t i;
 
-    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (!ap_cstr_casecmp(node->directive, names[i]))
-            return 1;
+    for (i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        if (!ap_cstr_casecmp(node->directive, lines[i].name))
+            return lines[i].line;
     }
-    return 0;
+    return NO_LINE;
 }
 
 /* Each file once, however many virtual hosts name it. */
-static void note_trust(const ap_directive_t *node, apr_hash_t *seen,
-                       apr_pool_t *p)
+static void note_others(const ap_directive_t *node, apr_hash_t *seen,
+                        apr_pool_t *p)
 {
     for (; node; node = node->next) {
         const char *args = node->args ? node->args : "", *path = NULL;
+        line_t line = line_of(node);
 
-        note_trust(node->first_child, seen, p);
-        if (is_trust_line(node))
+        note_others(node->first_child, seen, p);
+        if (line != NO_LINE)
             path = ap_server_root_relative(p, ap_getword_conf(p, &args));
         if (path == NULL || apr_hash_get(seen, path, APR_HASH_KEY_STRING))
             continue;
         apr_hash_set(seen, path, APR_HASH_KEY_STRING, path);
-        note_pair(path, path, 1);
+        note_pair(path, path, line);
     }
 }
 
@@ -98,7 +118,7 @@ void cfo_neighbours_note(const cfo_generation_t *gen)
         note_server(
             cfo_directives_of(APR_ARRAY_IDX(gen->servers, i, server_rec *)),
             cfo_directives_of(gen->base));
-    note_trust(ap_conftree, apr_hash_make(gen->pool), gen->pool);
+    note_others(ap_conftree, apr_hash_make(gen->pool), gen->pool);
 }
 
 /* A key that is locked with a pass phrase can't be compared. */
@@ -133,9 +153,24 @@ static const char *judge_pair(const pair_t *pair, apr_pool_t *ptemp)
     return fault;
 }
 
+static const char *judge_ticket_key(const pair_t *file, apr_pool_t *ptemp)
+{
+    apr_time_t mtime;
+    apr_off_t size;
+
+    if (look(file->path[0], &mtime, &size) && size >= TICKET_KEY_SIZE)
+        return NULL;
+    return apr_psprintf(ptemp, "%s is no file of %d bytes", file->path[0],
+                        TICKET_KEY_SIZE);
+}
+
 static const char *judge(const pair_t *pair, apr_pool_t *ptemp)
 {
-    return pair->is_trust ? judge_trust(pair, ptemp) : judge_pair(pair, ptemp);
+    if (pair->line == TRUST_LINE)
+        return judge_trust(pair, ptemp);
+    if (pair->line == TICKET_LINE)
+        return judge_ticket_key(pair, ptemp);
+    return judge_pair(pair, ptemp);
 }
 
 /* --- our own --- */

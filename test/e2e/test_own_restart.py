@@ -98,18 +98,24 @@ def no_revocations():
 
 
 @pytest.mark.parametrize("line, more", [
-    ("SSLCACertificateFile", "SSLVerifyClient optional"),
-    ("SSLCARevocationFile", "SSLCARevocationCheck leaf"),
-    ("SSLProxyCACertificateFile", "SSLProxyEngine on")])
-def test_a_file_of_trust_that_would_not_load_is_waited_for(
+    ("SSLCACertificateFile", ["SSLVerifyClient optional"]),
+    ("SSLCADNRequestFile", ["SSLVerifyClient optional",
+                            "SSLCACertificateFile conf/other.pem"]),
+    ("SSLCARevocationFile", ["SSLCARevocationCheck leaf"]),
+    ("SSLOCSPResponderCertificateFile", ["SSLOCSPEnable leaf"]),
+    ("SSLProxyCACertificateFile", ["SSLProxyEngine on"]),
+    ("SSLSessionTicketKeyFile", [])])
+def test_a_file_of_mod_ssl_that_would_not_load_is_waited_for(
         httpd, cloudflare, clock, line, more):
     """As whoever fetches a newer one at night may leave it."""
     file = httpd.root / "conf/trust.pem"
-    good = (no_revocations() if line == "SSLCARevocationFile"
-            else Path(cloudflare.roots).read_bytes())
+    roots = Path(cloudflare.roots).read_bytes()
+    good = {"SSLCARevocationFile": no_revocations(),
+            "SSLSessionTicketKeyFile": bytes(48)}.get(line, roots)
+    (httpd.root / "conf/other.pem").write_bytes(roots)
     file.write_bytes(good)
     httpd.managed(NAME)
-    httpd.vhost(OTHER, "CFOrigin on", f"{line} conf/trust.pem", more)
+    httpd.vhost(OTHER, "CFOrigin on", f"{line} conf/trust.pem", *more)
     life.show_status(httpd)
     httpd.start()
     file.write_text("<html>503 Service Unavailable</html>\n")
