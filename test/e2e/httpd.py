@@ -33,6 +33,8 @@ APXS = os.environ.get("APXS") or next(
     "apxs")
 MODULES = ["authz_core", "authz_host", "mime", "dir", "alias", "headers",
            "log_config", "socache_shmcb", "ssl", "status"]
+# A child of httpd's has its threads by then, in seconds.
+GROWN = 0.15
 
 
 @lru_cache(maxsize=None)
@@ -258,7 +260,28 @@ class Httpd:
             return None
 
     def signal(self, number):
+        if number in (signal.SIGTERM, signal.SIGHUP):
+            self.await_grown_children()
         os.kill(self.pid, number)
+
+    def await_grown_children(self):
+        """httpd passes the signal on to its children. One that has not begun
+        its threads yet calls exit() in the handler, wherever it is (just_die
+        in server/mpm/event/event.c); amid an allocation OpenSSL's cleanup
+        then meets a heap that is not in order, and glibc writes a line about
+        it into the log: free(): corrupted unsorted chunks."""
+        parent = self.pid
+
+        def youngest():
+            ages = []
+            for process in self.processes():
+                try:
+                    if process.parent == parent:
+                        ages.append(process.age)
+                except (FileNotFoundError, ProcessLookupError):
+                    pass
+            return min(ages, default=GROWN)
+        waiting.until(lambda: youngest() >= GROWN, "children that are up")
 
     def graceful(self, seconds=20, configure=True):
         """The administrator's reload."""

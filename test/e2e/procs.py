@@ -55,6 +55,14 @@ class Process:
         return int(self.status["PPid"])
 
     @property
+    def age(self):
+        """In seconds, whatever any clock says."""
+        fields = self._read("stat").decode().rpartition(")")[2].split()
+        with open("/proc/uptime", encoding="ascii") as file:
+            now = float(file.read().split()[0])
+        return now - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def exe(self):
         return os.readlink(f"/proc/{self.pid}/exe")
 

@@ -189,11 +189,10 @@ def test_rubbish_in_a_target_ends_no_server_whose_store_is_damaged(
     for file in folder.iterdir():
         file.write_text("rubbish\n")
     httpd.graceful()
-    served = httpd.get(name)
-    assert served.status == 200
+    assert httpd.get(name).status == 200
     file = folder / "origin.pem"
     clock.until(lambda: file.read_text() != "rubbish\n"
-                and pairs.sha256(file) == served.sha256, "the repair")
+                and pairs.sha256(file) == httpd.get(name).sha256, "the repair")
 
 
 def test_a_target_that_cannot_be_written_is_said_once(httpd, cloudflare):
