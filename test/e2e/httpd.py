@@ -2,6 +2,7 @@
 """A real httpd with its real mod_ssl and our module, in a folder of its own:
 configure by small calls, start, look, stop."""
 
+import contextlib
 import grp
 import os
 import pwd
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -270,27 +272,29 @@ class Httpd:
         in server/mpm/event/event.c); amid an allocation OpenSSL's cleanup
         then meets a heap that is not in order, and glibc writes a line about
         it into the log: free(): corrupted unsorted chunks."""
-        parent = self.pid
-
         def youngest():
-            ages = []
-            for process in self.processes():
-                try:
-                    if process.parent == parent:
-                        ages.append(process.age)
-                except (FileNotFoundError, ProcessLookupError):
-                    pass
-            return min(ages, default=GROWN)
+            ages = [GROWN]
+            for process in self.children():
+                with contextlib.suppress(FileNotFoundError,
+                                         ProcessLookupError):
+                    ages.append(process.age)
+            return min(ages)
         waiting.until(lambda: youngest() >= GROWN, "children that are up")
 
     def graceful(self, seconds=20, configure=True):
         """The administrator's reload."""
         if configure:
             self.configure()
-        before = self.generations()
+        before, old = self.generations(), self.children()
         self.signal(signal.SIGUSR1)
         waiting.until(lambda: self.generations() > before,
                       lambda: self.story("reload of httpd"), seconds)
+        # Older ones accept until they have heard of it, a moment later; one
+        # of prefork's that is busy holds on to its socket meanwhile.
+        end = time.monotonic() + 1
+        while any(process.is_listening() for process in old) \
+                and time.monotonic() < end:
+            time.sleep(0.01)
 
     def await_generations(self, number, seconds=30):
         waiting.until(lambda: self.generations() >= number,
@@ -315,6 +319,16 @@ class Httpd:
 
     def processes(self):
         return procs.of(str(self.root))
+
+    def children(self):
+        """Those that httpd's parent has now, a keeper among them."""
+        found, parent = [], self.pid
+        for process in self.processes():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError,
+                                     KeyError):
+                if process.parent == parent:
+                    found.append(process)
+        return found
 
     def processes_text(self):
         out = []

@@ -97,6 +97,12 @@ class Process:
                     states.append(fields[3])
         return states
 
+    def is_listening(self):
+        try:
+            return "0A" in self.connections()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return False
+
     def memory_holds(self, needle):
         """True when the bytes stand in memory the process can write."""
         return bool(self.holding([needle], "rw"))
